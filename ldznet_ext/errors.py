@@ -1,0 +1,44 @@
+"""The errors a user can meet. Each message is one sentence: what was got, what was expected, what to do.
+
+The command line turns them into exit code 2, the API into a 4xx, the panel into one message.
+"""
+
+
+class LdznetError(ValueError):
+    """Base of every error a user can cause or mend."""
+
+
+class PictureError(LdznetError):
+    """A picture that is missing, unreadable, too large or of an impossible shape."""
+
+
+class PhraseError(LdznetError):
+    """Words that are empty or cannot be encoded."""
+
+
+class OptionError(LdznetError):
+    """A setting out of its range."""
+
+
+class MethodError(LdznetError):
+    """A segmentation method that does not exist or does not fit the loaded model."""
+
+
+class ModelError(LdznetError):
+    """A Stable Diffusion checkpoint that is missing, damaged or of an unsupported kind."""
+
+
+class HeadError(LdznetError):
+    """A trained head that is missing, damaged or made for another family."""
+
+
+class DataError(LdznetError):
+    """A data set, an annotation file or art that is missing or malformed."""
+
+
+class NetworkError(LdznetError):
+    """A download that failed, stalled or did not match its checksum."""
+
+
+class OutputError(LdznetError):
+    """A result that could not be written."""

@@ -1,0 +1,56 @@
+"""One frozen request in: every setting of a segmentation, declared and checked once."""
+
+import math
+from dataclasses import dataclass
+
+from ldznet_ext.errors import OptionError, PhraseError
+
+MAX_PHRASE_CHARACTERS = 20_000
+DEFAULT_TIMESTEP = 400
+"""The paper's Figure 4: features of steps 300-500 are the most semantic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRequest:
+    """What to look for and how.
+
+    `phrases`: one map each. `method`: a name of the registry or "auto". `threshold` in (0, 1) cuts `prob` into `mask`
+    (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `seed`: of the noise
+    that is added before the harvesting pass. `timestep` 0..999 of that pass.
+    """
+
+    phrases: tuple[str, ...]
+    method: str = "auto"
+    threshold: float | None = None
+    refine: bool = True
+    seed: int = 0
+    timestep: int = DEFAULT_TIMESTEP
+
+    def __post_init__(self) -> None:
+        if not self.phrases:
+            raise PhraseError("No words were given; expected at least one phrase, for example \"fox\".")
+        for phrase in self.phrases:
+            check_phrase(phrase)
+        check_threshold(self.threshold)
+        if not 0 <= self.timestep <= 999:
+            raise OptionError(f"The timestep is {self.timestep}; expected a whole number from 0 to 999 (default 400).")
+
+
+def check_phrase(phrase: str) -> None:
+    """Refuse a phrase that is not text, is blank, or is absurdly long."""
+    if not isinstance(phrase, str):
+        raise PhraseError(f"A phrase is a {type(phrase).__name__}; expected text such as \"fox\".")
+    if not phrase.strip():
+        raise PhraseError("A phrase is empty; expected words such as \"fox\".")
+    if len(phrase) > MAX_PHRASE_CHARACTERS:
+        raise PhraseError(
+            f"A phrase has {len(phrase):,} characters; expected at most {MAX_PHRASE_CHARACTERS:,}, so shorten it."
+        )
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Refuse a threshold that is not a number strictly between 0 and 1."""
+    if threshold is None:
+        return
+    if not isinstance(threshold, (int, float)) or math.isnan(threshold) or not 0 < threshold < 1:
+        raise OptionError(f"The threshold is {threshold}; expected a number between 0 and 1, for example 0.5.")
