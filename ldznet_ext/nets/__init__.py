@@ -1,0 +1,1 @@
+"""The trained heads and the SD-shaped UNet they are made of. Import from the modules: `nets.heads` builds any head."""

@@ -1,0 +1,135 @@
+"""Building blocks of the SD UNet: residual block, resampling, spatial transformer, and the block that strings them.
+
+Follows CompVis `openaimodel.py`; parameter names are SD's own.
+"""
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from ldznet_ext.nets.attention import AttentionPool2d, PositionMode, TransformerBlock
+from ldznet_ext.shapes import Float
+
+GROUPS = 32  # of every group norm in SD; hence every width is a multiple of 32
+
+
+class GroupNorm32(nn.GroupNorm):
+    """Group norm computed in float32 whatever the network runs in."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__(GROUPS, channels, eps=eps)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.group_norm(x.float(), self.num_groups, weight, bias, self.eps).to(x.dtype)
+
+
+class ResBlock(nn.Module):
+    """Two convolutions around the time embedding, with a skip."""
+
+    def __init__(self, channels: int, emb_dim: int, out_channels: int) -> None:
+        super().__init__()
+        conv_in = nn.Conv2d(channels, out_channels, 3, padding=1)
+        conv_out = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.in_layers = nn.Sequential(GroupNorm32(channels), nn.SiLU(), conv_in)
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, out_channels))
+        # the place between SiLU and convolution held SD's dropout of rate 0
+        self.out_layers = nn.Sequential(GroupNorm32(out_channels), nn.SiLU(), nn.Identity(), conv_out)
+        same = channels == out_channels
+        self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
+        nn.init.zeros_(conv_out.weight)
+        nn.init.zeros_(conv_out.bias)
+
+    def forward(self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "e d"]) -> Float[Tensor, "b c2 h w"]:
+        """`emb` may have one row for the whole batch."""
+        shift = rearrange(self.emb_layers(emb), "b c -> b c 1 1")
+        return self.skip_connection(x) + self.out_layers(self.in_layers(x) + shift)
+
+
+class Downsample(nn.Module):
+    """Halve both sides with a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+        return self.op(x)
+
+
+class Upsample(nn.Module):
+    """Double both sides: nearest, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class SpatialTransformer(nn.Module):
+    """A transformer over the cells of a feature map, conditioned on text, with an outer residual."""
+
+    def __init__(
+        self, channels: int, context_dim: int, heads: int, *, linear: bool = False, feature_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        self.norm = GroupNorm32(channels, eps=1e-6)
+        self.linear = linear
+        self.proj_in = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
+        block = TransformerBlock(channels, context_dim, heads, feature_dim=feature_dim)
+        self.transformer_blocks = nn.ModuleList([block])
+        self.proj_out = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b words d"], feature: Tensor | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """`feature` is for the variants that inject one; here it is not looked at."""
+        return x + self._transform(x, context, None)
+
+    def _transform(self, x: Tensor, context: Tensor, pooled: Tensor | None) -> Tensor:
+        height, width = x.shape[-2:]
+        h = self.norm(x)
+        h = h if self.linear else self.proj_in(h)
+        h = rearrange(h, "b c h w -> b (h w) c")
+        h = self.proj_in(h) if self.linear else h
+        for block in self.transformer_blocks:
+            h = block(h, context, pooled)
+        h = self.proj_out(h) if self.linear else h
+        h = rearrange(h, "b (h w) c -> b c h w", h=height, w=width)
+        return h if self.linear else self.proj_out(h)
+
+
+class FeatureTransformer(SpatialTransformer):
+    """LD-ZNet's variant: a third attention, after the text's, to the pooled diffusion feature (spec 2.2)."""
+
+    def __init__(
+        self, channels: int, context_dim: int, heads: int, *, grid: int, position: PositionMode = "geometry"
+    ) -> None:
+        super().__init__(channels, context_dim, heads, feature_dim=channels)
+        self.attentionpool2D = AttentionPool2d(channels, grid, heads, position=position)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b words d"], feature: Tensor | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """`feature` (b or 1, c, h, w) is required; one row serves the whole batch."""
+        assert feature is not None, "checked by the network before its first block"
+        pooled = rearrange(self.attentionpool2D(feature), "b c n -> b n c")
+        return x + self._transform(x, context, pooled.expand(x.shape[0], -1, -1))
+
+
+class UNetBlock(nn.Sequential):
+    """A chain of layers; each gets what it needs besides the map."""
+
+    def forward(self, x: Tensor, emb: Tensor, context: Tensor, feature: Tensor | None = None) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                x = layer(x, emb)
+            elif isinstance(layer, SpatialTransformer):
+                x = layer(x, context, feature)
+            else:
+                x = layer(x)
+        return x

@@ -1,0 +1,162 @@
+"""The Stable Diffusion UNet in a few dozen lines, with the official (CompVis) parameter names.
+
+Follows CompVis `openaimodel.UNetModel` for SD 1.x and 2.x: conv resampling, no scale-shift norm, depth-1 transformers.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ldznet_ext.errors import ModelError
+from ldznet_ext.nets.blocks import Downsample, GroupNorm32, ResBlock, SpatialTransformer, UNetBlock, Upsample
+from ldznet_ext.shapes import Float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """Shape of an SD UNet; the defaults are SD 1.x.
+
+    `attention_levels` are the levels (0 = the latent's own grid) that carry transformers; `head_channels` replaces the fixed
+    number of heads (SD 2.x: 64); `linear_projection` makes proj_in and proj_out linear layers (SD 2.x).
+    """
+
+    in_channels: int = 4
+    out_channels: int = 4
+    model_channels: int = 320
+    channel_mult: tuple[int, ...] = (1, 2, 4, 4)
+    num_res_blocks: int = 2
+    attention_levels: tuple[int, ...] = (0, 1, 2)
+    num_heads: int = 8
+    head_channels: int | None = None
+    context_dim: int = 768
+    linear_projection: bool = False
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of every level."""
+        return tuple(self.model_channels * mult for mult in self.channel_mult)
+
+    @property
+    def multiple(self) -> int:
+        """Both latent sides must be multiples of this, or the skips do not meet."""
+        return 2 ** (len(self.channel_mult) - 1)
+
+    def heads(self, channels: int) -> int:
+        """Number of attention heads at this width."""
+        return channels // self.head_channels if self.head_channels else self.num_heads
+
+
+def timestep_embedding(timesteps: Float[Tensor, "b"], dim: int) -> Float[Tensor, "b dim"]:
+    """Sinusoids of the timesteps in float32, cosines first (SD's order)."""
+    half = dim // 2
+    steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
+    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000) * steps / half)[None]
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+class UNet(nn.Module):
+    """SD's noise predictor. Subclasses change the transformers (`make_transformer`), the entry and the exit."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        emb_dim = config.model_channels * 4
+        self.time_embed = nn.Sequential(
+            nn.Linear(config.model_channels, emb_dim), nn.SiLU(), nn.Linear(emb_dim, emb_dim)
+        )
+        skips = self._build_input(emb_dim)
+        deepest = config.widths[-1]
+        self.middle_block = UNetBlock(
+            ResBlock(deepest, emb_dim, deepest),
+            self.make_transformer("mid", deepest),
+            ResBlock(deepest, emb_dim, deepest),
+        )
+        self._build_output(emb_dim, skips)
+        self.out = nn.Sequential(
+            GroupNorm32(config.widths[0]), nn.SiLU(), nn.Conv2d(config.widths[0], config.out_channels, 3, padding=1)
+        )
+
+    def make_transformer(self, tap: str, channels: int) -> SpatialTransformer:
+        """The spatial transformer at a tap (`in.8`, `mid`, `out.3`)."""
+        config = self.config
+        return SpatialTransformer(channels, config.context_dim, config.heads(channels), linear=config.linear_projection)
+
+    def _build_input(self, emb_dim: int) -> list[int]:
+        """Fill `input_blocks`; return the widths its blocks leave for the skips."""
+        config, width = self.config, self.config.widths[0]
+        self.input_blocks = nn.ModuleList([UNetBlock(nn.Conv2d(config.in_channels, width, 3, padding=1))])
+        skips = [width]
+        for level, out in enumerate(config.widths):
+            for _ in range(config.num_res_blocks):
+                layers: list[nn.Module] = [ResBlock(width, emb_dim, out)]
+                if level in config.attention_levels:
+                    layers.append(self.make_transformer(f"in.{len(self.input_blocks)}", out))
+                self.input_blocks.append(UNetBlock(*layers))
+                width = out
+                skips.append(width)
+            if level < len(config.widths) - 1:
+                self.input_blocks.append(UNetBlock(Downsample(width)))
+                skips.append(width)
+        return skips
+
+    def _build_output(self, emb_dim: int, skips: list[int]) -> None:
+        config, width = self.config, self.config.widths[-1]
+        self.output_blocks = nn.ModuleList()
+        for level, out in reversed(list(enumerate(config.widths))):
+            for index in range(config.num_res_blocks + 1):
+                layers: list[nn.Module] = [ResBlock(width + skips.pop(), emb_dim, out)]
+                if level in config.attention_levels:
+                    layers.append(self.make_transformer(f"out.{len(self.output_blocks)}", out))
+                if level > 0 and index == config.num_res_blocks:
+                    layers.append(Upsample(out))
+                self.output_blocks.append(UNetBlock(*layers))
+                width = out
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type the network runs in."""
+        return self.time_embed[0].weight.dtype
+
+    def embed(self, timesteps: Float[Tensor, "b"]) -> Float[Tensor, "b d"]:
+        """The time embedding that every residual block adds."""
+        return self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(self.dtype))
+
+    def hidden(
+        self,
+        x: Float[Tensor, "b c lh lw"],
+        emb: Float[Tensor, "e d"],
+        context: Float[Tensor, "b words d"],
+        features: Mapping[str, Tensor] | None = None,
+    ) -> Float[Tensor, "b c lh lw"]:
+        """Everything between the input and `out`; `features` (tap -> map) are only read."""
+        self._check_grid(x)
+        features = {} if features is None else features
+        skips = []
+        for index, block in enumerate(self.input_blocks):
+            x = block(x, emb, context, features.get(f"in.{index}"))
+            skips.append(x)
+        x = self.middle_block(x, emb, context, features.get("mid"))
+        for index, block in enumerate(self.output_blocks):
+            x = block(torch.cat([x, skips.pop()], dim=1), emb, context, features.get(f"out.{index}"))
+        return x
+
+    def _check_grid(self, x: Tensor) -> None:
+        height, width = x.shape[-2:]
+        step = self.config.multiple
+        if height % step or width % step or not height or not width:
+            raise ModelError(
+                f"got a latent grid of {height}x{width} cells, expected both sides to be multiples of {step}: "
+                f"stretch the picture to multiples of {step * 8} pixels first"
+            )
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c lh lw"],
+        timesteps: Float[Tensor, "b"],
+        context: Float[Tensor, "b words d"],
+    ) -> Float[Tensor, "b out lh lw"]:
+        """Predict the noise in the scaled latent `x` at these timesteps (0..999)."""
+        return self.out(self.hidden(x, self.embed(timesteps), context))
