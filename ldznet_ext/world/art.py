@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import os
+import zipfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ STYLES = ("fluent", "noto", "flat", "twemoji", "emojione", "photo")
 TRAIN_STYLES = ("fluent", "noto", "flat", "twemoji")
 MANIFEST = "manifest.json"
 LONGEST_SIDE = 256  # px, of a stored sprite
+FAINT = 8  # of 255: alpha up to this is invisible, a renderer's halo
 
 
 def cache_folder() -> Path:
@@ -49,6 +52,20 @@ def available(style: str) -> tuple[Concept, ...]:
     """The concepts that a style has a picture of, in table order."""
     names = _names(art_path(), style)
     return tuple(c for c in concepts() if c.name in names)
+
+
+def photo_grounds() -> tuple[np.ndarray, ...]:
+    """The photographic grounds that belong to style `photo`: uint8 HWC RGB squares of 384 px, read-only."""
+    return _photo_grounds(art_path())
+
+
+@lru_cache(maxsize=2)
+def _photo_grounds(source: Path) -> tuple[np.ndarray, ...]:
+    store = _store(_file(source, "photo"))
+    pictures = tuple(store[key] for key in sorted(store.files) if key.startswith("ground/"))
+    for picture in pictures:
+        picture.setflags(write=False)
+    return pictures
 
 
 @lru_cache(maxsize=2048)
@@ -86,9 +103,77 @@ def _not_fetched(style: str) -> str:
 def _store(file: Path) -> Any:
     # Held in memory: forked data loaders would otherwise share one file offset.
     raw = file.read_bytes()
-    manifest = file.parent / MANIFEST
-    if manifest.is_file():
-        expected = json.loads(manifest.read_text()).get(file.name, {}).get("sha256")
-        if expected and expected != hashlib.sha256(raw).hexdigest():
-            raise DataError(f"{file.name} in {file.parent} is damaged: run `ldznet world fetch` again")
-    return np.load(io.BytesIO(raw), allow_pickle=False)
+    expected = read_manifest(file.parent).get(file.name, {}).get("sha256")
+    if expected and expected != hashlib.sha256(raw).hexdigest():
+        raise DataError(_damaged(file))
+    try:
+        return np.load(io.BytesIO(raw), allow_pickle=False)
+    except (ValueError, OSError, zipfile.BadZipFile):
+        raise DataError(_damaged(file)) from None
+
+
+def _damaged(file: Path) -> str:
+    return f"the art store {file} is damaged: run `ldznet world fetch` again"
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a folder of stores holds, by file name: SHA-256, recipe and number of pictures; empty if unreadable."""
+    try:
+        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def trim(picture: np.ndarray) -> np.ndarray:
+    """Cut an RGBA picture to the bounding box of its visible pixels."""
+    visible = picture[..., 3] > FAINT
+    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+    if not rows.size:
+        raise DataError("got an art picture without a visible pixel, expected an object: fetch the art again")
+    return np.ascontiguousarray(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
+def shrink(picture: np.ndarray, longest: int) -> np.ndarray:
+    """An RGBA picture whose longest side is at most `longest` px; smaller ones stay as they are."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    factor = longest / max(height, width)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    # Premultiplied, or the colour of invisible pixels would bleed into the edge.
+    small = Image.fromarray(picture).convert("RGBa").resize(size, Image.Resampling.LANCZOS)
+    return np.array(small.convert("RGBA"))
+
+
+def pack(
+    out: Path, size: int = 128, styles: Sequence[str] = TRAIN_STYLES, sets: Sequence[str] = ("named", "held_out")
+) -> Path:
+    """Write one small store with several styles, to be carried to a training machine and named by $LDZNET_ART.
+
+    Args:
+        out: an .npz file to write.
+        size: longest side of a sprite, px.
+        styles: which styles.
+        sets: which sets of concepts.
+
+    Raises:
+        DataError: a style is not fetched, or `out` is not an .npz.
+    """
+    if out.suffix != ".npz":
+        raise DataError(f"got {out.name} as a pack, expected a name that ends in .npz")
+    chosen = concepts(*sets)
+    pictures = {
+        f"{style}/{thing.name}": shrink(sprite(style, thing), size)
+        for style in styles
+        for thing in available(style)
+        if thing in chosen
+    }
+    temporary = out.with_name(f".{out.stem}.{os.getpid()}.npz")
+    try:
+        np.savez_compressed(temporary, **pictures)  # type: ignore[arg-type]
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return out
