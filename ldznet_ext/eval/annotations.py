@@ -76,9 +76,7 @@ def _inside(folder: Path, name: str, key: str, where: str) -> Path:
     except (OSError, ValueError, RuntimeError):  # a NUL byte, an endless name, a loop of links
         raise DataError(f'{where} has an impossible path as "{key}"; expected a file name in the folder.') from None
     if not inside:
-        raise DataError(
-            f'{where}: the "{key}" {name!r} lies outside the folder; move it inside and name it from there.'
-        )
+        raise DataError(f'{where}: the "{key}" {name!r} lies outside the folder; move it inside and name that.')
     if not exists:
         raise DataError(f'{where}: the "{key}" {name!r} was not found; expected a file relative to {str(folder)!r}.')
     return path

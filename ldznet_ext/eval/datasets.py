@@ -1,6 +1,6 @@
 """Test sets: a folder with `annotations.jsonl`, or scenes of Sticker World, as one list of lines.
 
-A line is a phrase on a picture with its true mask, or with none when the phrase is absent. Pixels are read when asked for.
+A line is a phrase on a picture with its true mask, or none when the phrase is absent. Pixels are read when asked for.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One line of a test set. `source` is the same for every phrase of one picture; `where` names the line in errors."""
+    """One line of a test set. `source` is the same for all phrases of one picture; `where` names the line in errors."""
 
     source: str
     phrase: str

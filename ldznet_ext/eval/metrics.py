@@ -75,7 +75,7 @@ def auroc(present: Sequence[float], absent: Sequence[float]) -> float | None:
 
 
 def false_found_at(present: Sequence[float], absent: Sequence[float], recall: float = 0.95) -> float | None:
-    """Share of absent phrases that pass the highest score threshold which still lets `recall` of the present ones pass."""
+    """Share of absent phrases at or above the highest score that still lets `recall` of the present ones pass."""
     if not present or not absent:
         return None
     ordered = np.sort(np.asarray(present, float))[::-1]
