@@ -59,6 +59,19 @@ def photo_grounds() -> tuple[np.ndarray, ...]:
     return _photo_grounds(art_path())
 
 
+def photo_ground(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A random part of a photographic ground, sometimes mirrored: float32 (size, size, 3) RGB in 0-255."""
+    import cv2
+
+    pictures = photo_grounds()
+    picture = pictures[int(rng.integers(len(pictures)))]
+    side = int(rng.uniform(0.7, 1.0) * len(picture))
+    top, left = (int(rng.integers(len(picture) - side + 1)) for _ in range(2))
+    part = picture[top : top + side, left : left + side]
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    return cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
 @lru_cache(maxsize=2)
 def _photo_grounds(source: Path) -> tuple[np.ndarray, ...]:
     store = _store(_file(source, "photo"))

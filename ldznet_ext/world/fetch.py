@@ -24,12 +24,11 @@ RENDERING = 1  # raise it when the drawing below changes, so that caches are dra
 GROUND_SIDE = 384  # px
 STAMPS = "usr/share/tuxpaint/stamps/{}.png"
 WALLPAPERS = "usr/share/wallpapers/{}/contents/images/2560x1600.jpg"
-# Photographs among the wallpapers, and where their square crops sit: 0 at the left edge, 1 at the right.
+# Photographs among the wallpapers without any object we name, and where their square crops sit: 0 at the left edge, 1 at the right.
 GROUNDS: dict[str, tuple[float, ...]] = {
     "BytheWater": (0.0, 0.5, 1.0),
     "ColdRipple": (0.0, 0.5, 1.0),
     "DarkestHour": (0.0, 0.5, 1.0),
-    "EveningGlow": (0.0, 0.5, 1.0),
     "FallenLeaf": (0.0, 0.5, 1.0),
     "Kite": (0.0,),  # the kite itself flies at the right
     "OneStandsOut": (0.0, 1.0),
