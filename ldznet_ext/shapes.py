@@ -1,7 +1,7 @@
 """Axis annotations for tensors: `Float[Tensor, "b c h w"]`.
 
-With jaxtyping installed (a development dependency) the axes can be checked at run time; without it the annotation is the
-plain tensor type. Axes come from one glossary: b c h w, tokens, heads, `lh lw` for latent rows and columns.
+With jaxtyping installed (a development dependency) the axes can be checked at run time; without it the annotation is
+the plain tensor type. Axes come from one glossary: b c h w, tokens, heads, `lh lw` for latent rows and columns.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Reading feature maps out of a UNet's forward pass with plain hooks that leave no trace.
 
-The UNet's output stays bit-identical, every hook is gone when the `with` is left, also after an exception, and harvests nest.
+The UNet's output stays bit-identical, every hook is gone when the `with` is left, also after an exception. They nest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class _Stop(Exception):
 
 
 class Store(Mapping[str, Tensor]):
-    """Tap -> tensor of the latest forward pass, in the order of arrival. Detached copies: no one else writes into them."""
+    """Tap -> tensor of the latest forward pass, in the order of arrival; detached copies, nobody else's memory."""
 
     def __init__(self) -> None:
         self._tensors: dict[str, Tensor] = {}
@@ -76,8 +76,8 @@ def harvest(
 ) -> Iterator[Store]:
     """Keep what passes the taps while the body calls the UNet.
 
-    stop_after: end each pass right after this tap. The body then ends with the UNet's call; to go on in it, call through
-        `store.run(lambda: unet(...))`.
+    stop_after: end each pass right after this tap. The body then ends with the UNet's call; to go on in it, call
+        through `store.run(lambda: unet(...))`.
     rows: which rows of the batch to keep: a slice, row numbers, or a function of the number of rows.
     dtype, device: what to turn the copies into.
     clone: copy even where nothing is converted. Without it a host that writes in place (FreeU) changes what was read.

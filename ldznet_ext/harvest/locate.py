@@ -1,4 +1,4 @@
-"""Finding a tap's module in a UNet of the diffusers or the CompVis layout (A1111, Forge, our own), by attribute names alone.
+"""Finding a tap's module in a UNet of the diffusers or the CompVis layout (A1111, Forge, our own), by attribute names.
 
 Blocks are enumerated, never indexed blindly: pruned and SDXL-shaped UNets have other blocks than SD 1.x.
 """
@@ -39,8 +39,8 @@ def detect_layout(unet: nn.Module) -> Layout:
     if all(hasattr(unet, name) for name in ("input_blocks", "middle_block", "output_blocks")):
         return "compvis"
     raise ModelError(
-        f"got a {type(unet).__name__} without UNet blocks, expected a Stable Diffusion UNet of the diffusers or CompVis "
-        "layout: load an SD 1.x, 2.x or XL checkpoint"
+        f"got a {type(unet).__name__} without UNet blocks, expected a Stable Diffusion UNet of the diffusers or the "
+        "CompVis layout: load an SD 1.x, 2.x or XL checkpoint"
     )
 
 
@@ -65,7 +65,9 @@ def _find_port(blocks: dict[str, Block], tap: Tap) -> Port:
     block = blocks.get(tap.place, Block(None, None))
     owner = block.res if tap.part.startswith("res.") else block.transformer
     if owner is None:
-        having = [place for place, other in blocks.items() if (other.res if tap.part[:3] == "res" else other.transformer)]
+        having = [
+            place for place, other in blocks.items() if (other.res if tap.part[:3] == "res" else other.transformer)
+        ]
         suffix = f".{tap.part}" if tap.part else ""
         raise ModelError(
             f"got the tap '{tap}', which this UNet lacks, expected one of "
@@ -76,7 +78,7 @@ def _find_port(blocks: dict[str, Block], tap: Tap) -> Port:
     layer, port = tap.part.split(".")
     if layer != "res":
         # SDXL has several blocks a transformer: the first one speaks for all
-        owner = getattr(owner.transformer_blocks[0], layer)  # type: ignore[index]
+        owner = getattr(owner.transformer_blocks[0], layer)
     if port in PROJECTIONS:
         return Port(getattr(owner, PROJECTIONS[port]), "out")
     return Port(owner, "in" if port == "in" else "out")

@@ -1,4 +1,4 @@
-"""Features from a generation in progress: of all UNet calls of a sampling loop keep the one nearest the wanted timestep.
+"""Features from a generation in progress: of all UNet calls of a sampling loop keep the one nearest t = 400.
 
 Nothing extra is computed: the conditional rows of the sampler's own batch are copied as they pass.
 """

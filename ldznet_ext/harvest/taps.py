@@ -1,7 +1,7 @@
 """Names of places in a diffusion UNet: one spelling for every host and file.
 
-`in.8`, `mid`, `out.3`: the spatial transformer of that block, read right after it. Finer: `out.5.res.in` is what goes into the
-block's residual block, `out.5.attn2.q` the queries of its text attention. Numbers are those of CompVis' block lists.
+`in.8`, `mid`, `out.3`: the spatial transformer of that block, read right after it. Finer: `out.5.res.in` is what goes
+into the block's residual block, `out.5.attn2.q` the queries of its text attention. Numbers count CompVis' block lists.
 """
 
 import re

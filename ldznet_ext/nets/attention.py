@@ -62,7 +62,7 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, text attention, optionally a third attention to a feature sequence, feed-forward: all residual."""
+    """Self-attention, text attention, optionally a third attention to a feature, feed-forward: all residual."""
 
     def __init__(self, dim: int, context_dim: int, heads: int, *, feature_dim: int | None = None) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class TransformerBlock(nn.Module):
 class AttentionPool2d(nn.Module):
     """Self-attention over a feature map and its mean, with a learned position embedding; every token is returned.
 
-    CLIP's attention pool as LD-ZNet modified it (`attentionpool2D`). `grid` is the side of the stored embedding's square.
+    CLIP's attention pool as LD-ZNet modified it (`attentionpool2D`). `grid` is the side of the stored square embedding.
     """
 
     def __init__(self, channels: int, grid: int, heads: int, *, position: PositionMode = "geometry") -> None:

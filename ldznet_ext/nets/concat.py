@@ -1,4 +1,4 @@
-"""The concatenation variant of LD-ZNet (paper, Table 4): features joined by a 1x1 convolution instead of attended to."""
+"""The concatenation variant of LD-ZNet (paper, Table 4): features joined by a 1x1 convolution, not attended to."""
 
 from typing import ClassVar
 

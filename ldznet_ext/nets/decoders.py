@@ -1,7 +1,7 @@
 """From the UNet's last map to logits at 8x: the authors' one-channel decoder, and a wider one.
 
-The official decoder (LD-ZNet, spec 2.4) squeezes the mask into one channel at 1/8 of the resolution. The wide one keeps many
-channels while it climbs and looks at the network's input again, where the fine detail is.
+The official decoder (LD-ZNet, `final` in its checkpoint) squeezes the mask into one channel at 1/8 of the resolution.
+The wide one keeps many channels while it climbs and looks at the network's input again, where the fine detail is.
 """
 
 import torch

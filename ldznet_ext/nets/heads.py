@@ -40,9 +40,9 @@ class Started:
 def start_from_unet(head: ZNet, unet: Mapping[str, Tensor]) -> Started:
     """Give a head the weights of a diffusion UNet (official key names), in place.
 
-    Same key and shape: copied. The last convolution keeps its first output channel, as the authors' `init_from_ckpt` does.
-    Whatever else the head has (pools, third attentions, decoders, stem) keeps its own initialisation. A state dict of which
-    hardly anything fits is an error, not a silent start from nothing.
+    Same key and shape: copied. The last convolution keeps its first output channel, as the authors' does.
+    Whatever else the head has (pools, third attentions, decoders, stem) keeps its own initialisation. A state dict of
+    which hardly anything fits is an error, not a silent start from nothing.
     """
     copied, cut, fresh = [], [], []
     for key, own in head.state_dict().items():
@@ -57,7 +57,7 @@ def start_from_unet(head: ZNet, unet: Mapping[str, Tensor]) -> Started:
             fresh.append(key)
     if len(copied) < len(unet) * 0.9:
         raise HeadError(
-            f"got a UNet of which {len(copied)} of {len(unet)} tensors fit the head '{head.preset.name}', expected nearly all: "
-            "use a UNet of the same widths, in the CompVis layout"
+            f"got a UNet of which {len(copied)} of {len(unet)} tensors fit the head '{head.preset.name}', "
+            "expected nearly all: use a UNet of the same widths, in the CompVis layout"
         )
     return Started(copied=tuple(copied), cut=tuple(cut), fresh=tuple(fresh))

@@ -1,7 +1,7 @@
 """The shapes of heads as data: name -> frozen dataclass.
 
-`sd1` is the paper's LD-ZNet (spec section 2); `sticker` fits the embedded model; `golden` is the reduced width of the tests'
-reference vectors.
+`sd1` is the paper's LD-ZNet; `sticker` fits the embedded model; `golden` is the reduced width of the tests' reference
+vectors.
 """
 
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ class HeadPreset:
     """Everything that fixes the shapes of a head.
 
     `grid` and `mid_grid` are the sides of the position embeddings at a quarter and an eighth of the native latent;
-    `position` says when they are resized: `geometry` when the grid differs, `parity` as the authors do, when the number of
-    cells differs. `decoder_widths` and `stem_widths` matter only to the wide decoder and to RGBNet.
+    `position` says when they are resized: `geometry` when the grid differs, `parity` as the authors do, when the number
+    of cells differs. `decoder_widths` matter only to the wide decoder.
     """
 
     name: str

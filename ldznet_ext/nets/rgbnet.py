@@ -15,7 +15,7 @@ FACTOR = 8  # three stride-2 convolutions, as the VAE's factor
 
 
 class Stem(nn.Sequential):
-    """Three stride-2 convolutions from the picture to the latent grid, at the UNet's width: no four-channel bottleneck."""
+    """Three stride-2 convolutions from the picture to the latent grid, at the UNet's width: no bottleneck of 4."""
 
     def __init__(self, channels: int) -> None:
         quarter, half = channels // 4, channels // 2

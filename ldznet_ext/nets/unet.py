@@ -19,8 +19,8 @@ from ldznet_ext.shapes import Float
 class UNetConfig:
     """Shape of an SD UNet; the defaults are SD 1.x.
 
-    `attention_levels` are the levels (0 = the latent's own grid) that carry transformers; `head_channels` replaces the fixed
-    number of heads (SD 2.x: 64); `linear_projection` makes proj_in and proj_out linear layers (SD 2.x).
+    `attention_levels` are the levels (0 = the latent's own grid) that carry transformers; `head_channels` replaces the
+    fixed number of heads (SD 2.x: 64); `linear_projection` makes proj_in and proj_out linear layers (SD 2.x).
     """
 
     in_channels: int = 4
@@ -49,7 +49,7 @@ class UNetConfig:
         return channels // self.head_channels if self.head_channels else self.num_heads
 
 
-def timestep_embedding(timesteps: Float[Tensor, "b"], dim: int) -> Float[Tensor, "b dim"]:
+def timestep_embedding(timesteps: Float[Tensor, " b"], dim: int) -> Float[Tensor, "b dim"]:
     """Sinusoids of the timesteps in float32, cosines first (SD's order)."""
     half = dim // 2
     steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
@@ -120,7 +120,7 @@ class UNet(nn.Module):
         """The type the network runs in."""
         return self.time_embed[0].weight.dtype
 
-    def embed(self, timesteps: Float[Tensor, "b"]) -> Float[Tensor, "b d"]:
+    def embed(self, timesteps: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """The time embedding that every residual block adds."""
         return self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(self.dtype))
 
@@ -155,7 +155,7 @@ class UNet(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b c lh lw"],
-        timesteps: Float[Tensor, "b"],
+        timesteps: Float[Tensor, " b"],
         context: Float[Tensor, "b words d"],
     ) -> Float[Tensor, "b out lh lw"]:
         """Predict the noise in the scaled latent `x` at these timesteps (0..999)."""

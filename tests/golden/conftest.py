@@ -21,7 +21,8 @@ DATA = Path(__file__).parent / "data"
 def golden_weights() -> Callable[[str], dict[str, Tensor]]:
     """net ("ldm" or "ldznet") -> its state dict."""
     spec = importlib.util.spec_from_file_location("golden_weights", DATA / "golden_weights.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     shapes = json.loads((DATA / "shapes_mc32.json").read_text())
