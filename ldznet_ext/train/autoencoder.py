@@ -1,0 +1,116 @@
+"""Train Sticker-SD's autoencoder: diffusers' AutoencoderKL, factor 8, 4 channels, on crops of Sticker World.
+
+L1 plus a gradient loss and a faint KL term; latent noise starts at zero, because noise from the first step made the
+encoder collapse. `freeze_encoder` goes on with the decoder alone, so that latents already cached stay valid.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from einops import rearrange
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ldznet_ext.train.recipe import Phase, Recipe
+from ldznet_ext.world.scenes import scene
+
+
+class Crops(Dataset):
+    """Random square crops of scenes: {"pixels": float32 3 s s in -1..1}."""
+
+    def __init__(self, *, seed: int, size: int, crop: int, split: str = "train") -> None:
+        self.seed, self.size, self.crop, self.split = seed, size, crop, split
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        picture = scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
+        y, x = np.random.default_rng([self.seed, index]).integers(0, self.size - self.crop + 1, 2)
+        cut = picture[y : y + self.crop, x : x + self.crop]
+        return {"pixels": rearrange(torch.from_numpy(cut.copy()), "h w c -> c h w").float() / 127.5 - 1}
+
+
+def build_autoencoder(channels: list[int], layers: int) -> AutoencoderKL:
+    """An AutoencoderKL of four levels; every width a multiple of 32 because SD's code has GroupNorm(32)."""
+    levels = len(channels)
+    return AutoencoderKL(
+        block_out_channels=tuple(channels),
+        layers_per_block=layers,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        latent_channels=4,
+        norm_num_groups=32,
+        sample_size=256,
+    )
+
+
+class AutoencoderTask:
+    """Reconstruct crops."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        if recipe.start:
+            self.module = AutoencoderKL.from_pretrained(recipe.start)
+        else:
+            torch.manual_seed(recipe.seed)
+            self.module = build_autoencoder(recipe.model["channels"], recipe.model["layers"])
+        if recipe.model.get("freeze_encoder"):
+            self.module.encoder.requires_grad_(False)
+            self.module.quant_conv.requires_grad_(False)
+
+    def dataset(self, phase: Phase) -> Dataset:
+        return Crops(seed=self.recipe.seed, size=256, crop=phase.size)
+
+    def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
+        pixels, settings = batch["pixels"], self.recipe.loss
+        vae = self.module.module if hasattr(self.module, "module") else self.module
+        posterior = vae.encode(pixels).latent_dist
+        mean = posterior.mean.float()
+        level = settings["latent_noise"] * min(1.0, max(0.0, (progress - 0.15) / 0.3))
+        scatter = torch.randn(mean.shape, generator=noise).to(mean.device)
+        latent = mean + level * mean.detach().std() * scatter
+        output = vae.decode(latent).sample.float()
+        l1 = (output - pixels).abs().mean()
+        mse = F.mse_loss(output, pixels)
+        edges = _gradient_loss(output, pixels)
+        # Keeps the latent centred and of unit scale; the posterior's variance stays near a small constant.
+        variance = posterior.logvar.float()
+        kl = (mean.square() + variance.exp() - variance).mean()
+        loss = l1 + settings["mse"] * mse + settings["gradient"] * edges + settings["kl"] * kl
+        return {"loss": loss, "l1": l1.detach(), "psnr": psnr(output, pixels).mean(), "scale": mean.detach().std()}
+
+    def sheet(self) -> np.ndarray:
+        rows = torch.stack([Crops(seed=1, size=256, crop=256, split="val")[i]["pixels"] for i in range(8)])
+        rows = rows.to(next(self.module.parameters()).device)
+        latent = self.module.encode(rows).latent_dist.mean
+        both = torch.stack([rows, self.module.decode(latent).sample.float()])
+        return to_bytes(rearrange(both, "k (r n) c h w -> (r k h) (n w) c", n=4))
+
+    def export(self, folder: Path, recipe: Recipe) -> None:
+        """Write a diffusers folder `vae/` with the scaling factor measured on 256 val scenes."""
+        data = Crops(seed=2, size=256, crop=256, split="val")
+        device = next(self.module.parameters()).device
+        with torch.inference_mode():
+            batches = [torch.stack([data[i]["pixels"] for i in range(k, k + 8)]).to(device) for k in range(0, 64, 8)]
+            latents = torch.cat([self.module.encode(batch).latent_dist.mean.float() for batch in batches])
+        if not recipe.model.get("freeze_encoder"):
+            self.module.register_to_config(scaling_factor=float(1 / latents.std()))
+        self.module.save_pretrained(folder / "vae")
+
+
+def psnr(output: Tensor, target: Tensor) -> Tensor:
+    """Peak signal to noise ratio a picture, dB, of (b 3 h w) in -1..1."""
+    error = (output.detach().float().clamp(-1, 1) - target).square().mean((1, 2, 3))
+    return 10 * torch.log10(4 / error.clamp_min(1e-10))
+
+
+def _gradient_loss(output: Tensor, target: Tensor) -> Tensor:
+    delta = output - target
+    return delta.diff(dim=-1).abs().mean() + delta.diff(dim=-2).abs().mean()
+
+
+def to_bytes(pixels: Tensor) -> np.ndarray:
+    """Float in -1..1 to uint8."""
+    return ((pixels.clamp(-1, 1) + 1) * 127.5 + 0.5).to(torch.uint8).cpu().numpy()
