@@ -24,7 +24,7 @@ RENDERING = 1  # raise it when the drawing below changes, so that caches are dra
 GROUND_SIDE = 384  # px
 STAMPS = "usr/share/tuxpaint/stamps/{}.png"
 WALLPAPERS = "usr/share/wallpapers/{}/contents/images/2560x1600.jpg"
-# Photographs among the wallpapers without any object we name, and where their square crops sit: 0 at the left edge, 1 at the right.
+# Photographs without any object we name, and where their square crops sit: 0 at the left edge, 1 at the right.
 GROUNDS: dict[str, tuple[float, ...]] = {
     "BytheWater": (0.0, 0.5, 1.0),
     "ColdRipple": (0.0, 0.5, 1.0),
