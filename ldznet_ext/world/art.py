@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ldznet_ext.errors import DataError
+from ldznet_ext.errors import DataError, OutputError
 from ldznet_ext.world.concepts import Concept, concepts
 
 STYLES = ("fluent", "noto", "flat", "twemoji", "emojione", "photo")
@@ -173,6 +173,7 @@ def pack(
 
     Raises:
         DataError: a style is not fetched, or `out` is not an .npz.
+        OutputError: `out` cannot be written.
     """
     if out.suffix != ".npz":
         raise DataError(f"got {out.name} as a pack, expected a name that ends in .npz")
@@ -187,6 +188,9 @@ def pack(
     try:
         np.savez_compressed(temporary, **pictures)  # type: ignore[arg-type]
         os.replace(temporary, out)
+    except OSError as error:
+        raise OutputError(f"the pack {out} cannot be written ({error.strerror}): choose another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_file():
+            temporary.unlink()
     return out

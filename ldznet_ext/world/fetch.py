@@ -122,7 +122,8 @@ def _replace(file: Path, raw: bytes) -> None:
         temporary.write_bytes(raw)
         os.replace(temporary, file)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_file():  # unlink(missing_ok) would hide the reason behind its own error
+            temporary.unlink()
 
 
 def _draw(style: str, archives: list[Path], progress: Progress) -> Iterator[tuple[str, np.ndarray]]:

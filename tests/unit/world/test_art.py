@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldznet_ext.errors import DataError
+from ldznet_ext.errors import DataError, OutputError
 from ldznet_ext.world import art
 from ldznet_ext.world.concepts import concept
 
@@ -107,6 +107,8 @@ def test_a_pack_needs_an_npz_name_and_fetched_art(folder: Path, tmp_path: Path):
     with pytest.raises(DataError, match="style flat is not fetched"):
         art.pack(tmp_path / "small.npz")
     assert not (tmp_path / "small.npz").exists()
+    with pytest.raises(OutputError, match="cannot be written"):
+        art.pack(tmp_path / "fluent.npz" / "small.npz", styles=("fluent",))
 
 
 def test_photo_ground_is_a_function_of_the_generator(folder: Path):
