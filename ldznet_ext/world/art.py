@@ -155,9 +155,8 @@ def shrink(picture: np.ndarray, longest: int) -> np.ndarray:
     if factor >= 1:
         return picture
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    # Premultiplied, or the colour of invisible pixels would bleed into the edge.
-    small = Image.fromarray(picture).convert("RGBa").resize(size, Image.Resampling.LANCZOS)
-    return np.array(small.convert("RGBA"))
+    # PIL premultiplies RGBA by itself, so the colour of invisible pixels does not bleed into the edge.
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
 def pack(
