@@ -17,6 +17,8 @@ from ldznet_ext.nets.znet import ZNet
 
 __all__ = ["HEADS", "Started", "build_head", "start_from_unet"]
 
+ENTRY, EXIT = "input_blocks.0.0.", "out.2."
+
 
 def build_head(kind: str, preset: str | HeadPreset, **over: Any) -> ZNet:
     """A fresh head of `kind` (ldznet, znet, rgbnet, concat); `over` replaces fields of the preset.
@@ -40,24 +42,38 @@ class Started:
 def start_from_unet(head: ZNet, unet: Mapping[str, Tensor]) -> Started:
     """Give a head the weights of a diffusion UNet (official key names), in place.
 
-    Same key and shape: copied. The last convolution keeps its first output channel, as the authors' does.
-    Whatever else the head has (pools, third attentions, decoders, stem) keeps its own initialisation. A state dict of
-    which hardly anything fits is an error, not a silent start from nothing.
+    Same key and shape: copied. The last convolution keeps its first output channel, as the authors' does. Whatever else
+    the head has (pools, third attentions, decoders, stem) keeps its own initialisation. A UNet that does not fit is an
+    error, not a silent start from nothing.
     """
+    own = head.state_dict()
+    _check_fit(head, own, unet)
     copied, cut, fresh = [], [], []
-    for key, own in head.state_dict().items():
+    for key, tensor in own.items():
         source = unet.get(key)
-        if source is not None and source.shape == own.shape:
-            own.copy_(source)
+        if source is not None and source.shape == tensor.shape:
+            tensor.copy_(source)
             copied.append(key)
-        elif source is not None and key.startswith("out.2.") and source.shape[1:] == own.shape[1:]:
-            own.copy_(source[: own.shape[0]])
+        elif source is not None and key.startswith(EXIT):
+            tensor.copy_(source[: tensor.shape[0]])
             cut.append(key)
         else:
             fresh.append(key)
-    if len(copied) < len(unet) * 0.9:
-        raise HeadError(
-            f"got a UNet of which {len(copied)} of {len(unet)} tensors fit the head '{head.preset.name}', "
-            "expected nearly all: use a UNet of the same widths, in the CompVis layout"
-        )
     return Started(copied=tuple(copied), cut=tuple(cut), fresh=tuple(fresh))
+
+
+def _check_fit(head: ZNet, own: Mapping[str, Tensor], unet: Mapping[str, Tensor]) -> None:
+    """Only the entry and the exit of a UNet may differ from the head's."""
+    inner = [key for key in own if key in unet and not key.startswith((ENTRY, EXIT))]
+    wrong = next((key for key in inner if own[key].shape != unet[key].shape), None)
+    if wrong is not None:
+        raise HeadError(
+            f"got a UNet with {wrong} of shape {tuple(unet[wrong].shape)}, the head '{head.preset.name}' expects "
+            f"{tuple(own[wrong].shape)}: use a UNet of the same widths and text width"
+        )
+    strange = [key for key in unet if key not in own and not key.startswith(EXIT)]
+    if strange or not inner:
+        raise HeadError(
+            f"got a UNet of which {len(inner)} of {len(unet)} names fit the head '{head.preset.name}', expected all: "
+            "use a UNet of the same shape in the CompVis layout"
+        )
