@@ -16,6 +16,7 @@ class Example:
     where: str
     read_picture: Callable[[], np.ndarray]
     read_mask: Callable[[], np.ndarray | None]
+    read_caption: Callable[[], str] | None = None
 
     @property
     def picture(self) -> np.ndarray:
@@ -26,3 +27,8 @@ class Example:
     def mask(self) -> np.ndarray | None:
         """The true mask, bool (h w) at the picture's own size; None when the phrase is absent."""
         return self.read_mask()
+
+    @property
+    def caption(self) -> str:
+        """Words for the whole picture, empty where there are none."""
+        return self.read_caption() if self.read_caption is not None else ""

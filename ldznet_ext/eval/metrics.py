@@ -181,10 +181,10 @@ def bootstrap(
     sums = np.bincount(rows, weights=np.asarray(values, float))
     sizes = np.bincount(rows)
     generator = np.random.default_rng(seed)
-    means = np.empty(draws)
-    for draw in range(draws):
-        drawn = generator.integers(0, len(order), len(order))
-        means[draw] = sums[drawn].sum() / sizes[drawn].sum()
+    means: list[float] = []
+    while len(means) < draws:  # in blocks: memory stays small for sets of any size
+        drawn = generator.integers(0, len(order), (min(100, draws - len(means)), len(order)))
+        means += (sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)).tolist()
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

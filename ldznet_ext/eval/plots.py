@@ -6,6 +6,7 @@ Drawn with matplotlib's object interface, so that no global state and no display
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,7 @@ def miou_by_threshold(path: Path, thresholds: Sequence[float], curves: Mapping[s
         axes.plot(thresholds, values, color=colour, label=f"{name} (best at {thresholds[best]:.2f})", linewidth=1.6)
         axes.plot(thresholds[best], values[best], "o", color=colour, markersize=4)
     axes.set(xlabel="threshold", ylabel="mIoU", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(ncols=2, fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     _save(figure, path)
 
 
@@ -119,7 +120,7 @@ def _cell(axes: "Axes", picture: np.ndarray, text: str) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel(text if len(text) <= 34 else text[:32] + "…”", fontsize=8, labelpad=2)
+    axes.set_xlabel("\n".join(wrap(text, 30)[:2]), fontsize=7.5, labelpad=2)
 
 
 def _figure(width: float, height: float) -> "tuple[Figure, Axes]":

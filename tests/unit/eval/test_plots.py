@@ -26,7 +26,8 @@ def test_a_higher_bar_covers_more(tmp_path):
 
 
 def test_curves_are_drawn_in_their_colours(tmp_path):
-    plots.precision_recall(tmp_path / "pr.png", {"ZNet": ([0, 0.5, 1], [1, 0.9, 0.2], 0.8), "mine": ([0, 1], [1, 0], None)})
+    curves = {"ZNet": ([0, 0.5, 1], [1, 0.9, 0.2], 0.8), "mine": ([0, 1], [1, 0], None)}
+    plots.precision_recall(tmp_path / "pr.png", curves)
     plots.miou_by_threshold(tmp_path / "t.png", [0.25, 0.5, 0.75], {"RGBNet": [0.2, 0.6, 0.1]})
     assert share(pixels(tmp_path / "pr.png"), plots.COLOURS["ZNet"]) > 0
     assert share(pixels(tmp_path / "t.png"), plots.COLOURS["RGBNet"]) > 0

@@ -1,0 +1,231 @@
+"""`ldznet report`: train four networks alike, run them and two floors over the paper's tables, write the page.
+
+Every step is kept (a head a file, a cell a file), so a killed report goes on where it was. Training, segmenting and
+redrawing come in as callables: see `tools.py` for the real ones.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ldznet_ext.errors import DataError, NetworkError
+from ldznet_ext.eval import datasets
+from ldznet_ext.eval.cells import Cell, cell, measure, one_phrase_seconds, read_json, write_json
+from ldznet_ext.eval.example import Example
+from ldznet_ext.eval.floors import ColourThreshold, PositionPrior
+from ldznet_ext.eval.pages import NUMBERS, PLOTS, render
+from ldznet_ext.eval.plan import NAMES, NETWORKS, SHIPPED, TRAIN_STYLE, Plan, Sweep
+from ldznet_ext.eval.run import Segment
+from ldznet_ext.eval.summary import summarise
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What the report cannot do itself.
+
+    `train(kind, seed, minutes, out)` writes a head to `out`, going on where a killed training was. `open(head,
+    refine)` gives its segmenter. `redraw(picture, caption, strength, seed)` is img2img, None where there is no
+    generator. `shipped` is the head that ships, None where there is none. `model` names the diffusion model's weights.
+    """
+
+    train: Callable[[str, int, float, Path], None]
+    open: Callable[[Path, bool], Segment]
+    redraw: Callable[[np.ndarray, str, float, int], np.ndarray] | None = None
+    shipped: Path | None = None
+    model: str = ""
+    load: Callable[[str, int | None], Sequence[Example]] = datasets.load
+
+
+def report(
+    out: Path,
+    *,
+    minutes_per_network: float,
+    seeds: Sequence[int] = (0,),
+    limit: int | None = None,
+    networks: Sequence[str] = tuple(NETWORKS),
+    work: Path = Path("runs/report"),
+    tools: Tools | None = None,
+    say: Say = lambda text: None,
+) -> Path:
+    """Do what is not done yet, then write `results.json`, `results.md` and the plots to `out`; returns the page.
+
+    `minutes_per_network` is the budget of each network and seed, `limit` the lines of each set (None: all). Heads and
+    cells are kept in `work`; a head found there is used as it is. Raises DataError and OptionError.
+    """
+    if tools is None:
+        from ldznet_ext.eval.tools import default_tools
+
+        tools = default_tools()
+    plan = Plan(minutes=minutes_per_network, seeds=tuple(seeds), limit=limit, networks=tuple(networks))
+    bench = _Bench(plan=plan, tools=tools, work=work, say=say)
+    try:
+        for sweep, method, one in bench.cells():
+            bench.done.setdefault((sweep.name, method), []).append(one)
+        bench.draw_grid(out / PLOTS / "grid.png")
+    finally:  # also after an interruption: the page then holds all there is
+        write_json(out / NUMBERS, summarise(plan, bench.done, bench.not_run))
+        page = render(out)
+    return page
+
+
+@dataclass
+class _Bench:
+    """The report at work: what is loaded, and what is done."""
+
+    plan: Plan
+    tools: Tools
+    work: Path
+    say: Say
+
+    def __post_init__(self) -> None:
+        self.done: dict[tuple[str, str], list[Cell]] = {}
+        self.not_run: dict[str, str] = {}
+        self.sets: dict[str, Sequence[Example]] = {}
+
+    def cells(self) -> Iterator[tuple[Sweep, str, Cell]]:
+        """Every cell, cheap ones first: the floors, then a network at a time, then the shipped head."""
+        yield from self.floors()
+        for seed in self.plan.seeds:
+            for kind in self.plan.networks:
+                head = self.head(kind, seed)
+                start = partial(self.tools.open, head, False)
+                yield from self.method(NETWORKS[kind], self.plan.sweeps, start, head, seed)
+        if (head := self.tools.shipped) is not None:
+            yield from self.method(SHIPPED, self.plan.goals, partial(self.tools.open, head, True), head, 0)
+
+    def floors(self) -> Iterator[tuple[Sweep, str, Cell]]:
+        """The cells of the two floors: positions from val scenes, colours from train scenes."""
+        for floor, split in ((PositionPrior, "val"), (ColourThreshold, "train")):
+            source = f"sticker:{split}:{TRAIN_STYLE}"
+            learn = partial(self._learnt, floor, source)
+            yield from self.method(floor.name, self.plan.sweeps, learn, None, 0)
+
+    def method(
+        self, name: str, sweeps: Sequence[Sweep], start: Callable[[], Segment], head: Path | None, seed: int
+    ) -> Iterator[tuple[Sweep, str, Cell]]:
+        """The cells of one method, its segmenter opened only when a cell must be computed."""
+        opened: list[Segment] = []
+        for sweep in sweeps:
+            examples = self.examples(sweep)
+            if examples is None:
+                continue
+
+            def compute(sweep: Sweep = sweep, examples: Sequence[Example] = examples) -> Cell:
+                if not opened:
+                    opened.append(start())
+                self.say(f"{name}, seed {seed}: {sweep.title}, {len(examples)} lines")
+                found = measure(examples, opened[0], sweep.views)
+                quick = one_phrase_seconds(examples, opened[0]) if sweep.name == "test" else None
+                return {**found, "seconds_one": quick}
+
+            path = self.work / "cells" / f"{sweep.name}.{name.replace(' ', '-')}.seed{seed}.json"
+            yield sweep, name, cell(path, self._stamp(sweep, head), compute)
+
+    def head(self, kind: str, seed: int) -> Path:
+        """The trained head, trained now if there is none."""
+        path = self.work / "heads" / f"{kind}-seed{seed}.safetensors"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.say(f"{NETWORKS[kind]}, seed {seed}: training for {self.plan.minutes:g} minutes")
+            self.tools.train(kind, seed, self.plan.minutes, path)
+        return path
+
+    def examples(self, sweep: Sweep) -> Sequence[Example] | None:
+        """The lines of a sweep, or None with the reason noted when they cannot be had."""
+        if sweep.name in self.not_run:
+            return None
+        if sweep.name not in self.sets:
+            try:
+                self.sets[sweep.name] = self._loaded(sweep)
+            except (DataError, NetworkError) as error:
+                self.not_run[sweep.name] = str(error)
+                self.say(f"{sweep.title}: not run, {error}")
+                return None
+        return self.sets[sweep.name]
+
+    def draw_grid(self, path: Path) -> None:
+        """Eight phrases of the test scenes, picked by LD-ZNet's rank; needs the three networks' first seed."""
+        from ldznet_ext.eval.gallery import draw
+
+        sweep, seed = self.plan.sweeps[0], self.plan.seeds[0]
+        cells = {name: self.done[sweep.name, name][0] for name in _shown(self.plan) if (sweep.name, name) in self.done}
+        examples = self.examples(sweep)
+        if examples is None or len(cells) < 3:
+            return
+        kinds = {name: kind for kind, name in NETWORKS.items()}
+        stamp = {name: self._stamp(sweep, self.head(kinds[name], seed)) for name in cells}
+        drawn = self.work / "grid.json"
+        if path.is_file() and read_json(drawn) == stamp:
+            return
+        self.say("drawing the grid")
+        openers = {name: partial(self.tools.open, self.head(kinds[name], seed), False) for name in cells}
+        draw(path, examples, {name: one["views"][NAMES.name] for name, one in cells.items()}, openers)
+        write_json(drawn, stamp)
+
+    def _loaded(self, sweep: Sweep) -> Sequence[Example]:
+        examples = self.tools.load(sweep.data, self.plan.limit)
+        examples[0].picture  # noqa: B018  art that was never fetched is found out here, not in the middle
+        if not sweep.redrawn:
+            return examples
+        if self.tools.redraw is None:
+            raise DataError("There is no generator to redraw pictures with; expected Sticker-SD in models/.")
+        folder = self.work / "img2img" / _digest(self.tools.model.encode())
+        return list(redrawn(examples, self.tools.redraw, folder, self.plan.strengths))
+
+    def _learnt(self, floor: type[PositionPrior] | type[ColourThreshold], source: str) -> Segment:
+        self.say(f"{floor.name}: learning from {source}")
+        return floor.learn(self.tools.load(source, None))
+
+    def _stamp(self, sweep: Sweep, head: Path | None) -> dict[str, object]:
+        """What a cell depends on: when any of it changes, the cell is computed again."""
+        return {
+            "data": sweep.data,
+            "limit": self.plan.limit,
+            "views": [view.name for view in sweep.views],
+            "strengths": list(self.plan.strengths) if sweep.redrawn else None,
+            "model": self.tools.model,
+            "head": _digest(head.read_bytes()) if head is not None else None,
+        }
+
+
+def redrawn(
+    examples: Sequence[Example],
+    redraw: Callable[[np.ndarray, str, float, int], np.ndarray],
+    folder: Path,
+    strengths: Sequence[float],
+) -> Iterator[Example]:
+    """The same lines on pictures that passed through img2img, each strength in turn; pictures are kept in `folder`."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(example.source for example in examples))}
+    for example in examples:
+        number = numbers[example.source]
+        strength = strengths[number % len(strengths)]
+        path = folder / f"{_digest(example.source.encode())}-{strength:g}.png"
+        yield replace(example, read_picture=partial(_redrawn, example, redraw, path, strength, number))
+
+
+def _redrawn(example: Example, redraw: Callable, path: Path, strength: float, seed: int) -> np.ndarray:
+    from PIL import Image
+
+    if path.is_file():
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    picture = redraw(example.picture, example.caption, strength, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial_path = path.with_name(path.name + ".part")
+    Image.fromarray(picture).save(partial_path, format="PNG")
+    partial_path.replace(path)
+    return picture
+
+
+def _shown(plan: Plan) -> list[str]:
+    return [NETWORKS[kind] for kind in ("rgbnet", "znet", "ldznet") if kind in plan.networks]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
