@@ -20,7 +20,7 @@ demo:
 	@$(VENV) -m ldznet_ext demo $(ARGS)
 
 test:
-	@$(SET_UP) dev
+	@$(SET_UP) test
 	@$(VENV) -m pytest -q $(ARGS)
 
 check:

@@ -18,7 +18,7 @@ _HOMES = {
     "Size": "geometry",
     "generate_and_segment": "generate",
     "inpaint": "inpaint",
-    "load_backbone": "hosts.standalone",
+    "load_backbone": "backbone",
     "segment": "pipeline",
 }
 """Public name -> the module it lives in."""
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ldznet_ext.backbone import load_backbone
     from ldznet_ext.errors import LdznetError
     from ldznet_ext.generate import generate_and_segment
     from ldznet_ext.geometry import Box, Size
-    from ldznet_ext.hosts.standalone import load_backbone
     from ldznet_ext.inpaint import inpaint
     from ldznet_ext.pipeline import segment
     from ldznet_ext.result import PhraseResult, Segmentation
@@ -56,7 +56,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps a public function visible where a submodule has its name (`inpaint`): importing the module would hide it."""
+    """Keeps a public function visible where a submodule has its name (`inpaint`), whose import would hide it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):

@@ -32,7 +32,8 @@ def _elsewhere(arguments: list[str], missing: list[str]) -> int:
             bootstrap.set_up()
         elif inside or not bootstrap.ready():
             raise bootstrap.SetupError(
-                f"Python lacks {', '.join(missing)}; run `python -m ldznet_ext demo` or `make demo` once, which installs them."
+                f"Python lacks {', '.join(missing)}; "
+                "run `python -m ldznet_ext demo` or `make demo` once, which installs them."
             )
         bootstrap.run_inside(["-m", "ldznet_ext", *arguments])
     except bootstrap.SetupError as error:

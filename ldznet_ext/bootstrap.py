@@ -1,7 +1,7 @@
 """Makes `.venv/` in the checkout and fills it, with the standard library alone.
 
-`python -m ldznet_ext.bootstrap [run|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS. Each step says
-what it does, how many MB and how long; a stamp per step makes a second call repeat nothing and need no network.
+`python -m ldznet_ext.bootstrap [run|test|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS. Each
+step says what it does, how many MB and how long; a stamp per step makes a second call repeat nothing, offline.
 """
 
 import contextlib
@@ -23,10 +23,14 @@ from ldznet_ext.errors import LdznetError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RUN_MODULES = (
-    "torch numpy safetensors einops cv2 scipy skimage PIL tqdm lark diffusers transformers".split()
-)  # what `import` calls the run-time dependencies of pyproject.toml
-EXPECTED_MB = {"run": 650, "dev": 450}
+    *("torch", "numpy", "safetensors", "einops", "cv2", "scipy", "skimage", "PIL", "tqdm", "lark"),
+    *("diffusers", "transformers"),
+)
+"""What `import` calls the run-time dependencies of pyproject.toml."""
+EXPECTED_MB = {"run": 680, "test": 120, "dev": 340}
 """On disk, beside torch, measured on Linux x86-64 with Python 3.11; said before a step starts."""
+EXTRAS = tuple(EXPECTED_MB)
+"""Each holds the one before it."""
 OLDEST_PYTHON = (3, 10)
 
 
@@ -175,7 +179,9 @@ def install_torch(venv: Venv) -> None:
                 say(f"· torch {found.version} {where} is used (0 MB)")
                 if found.site != venv.site:
                     (venv.site / "ldznet_torch.pth").write_text(f"{found.site}\n", encoding="utf-8")
-                venv.stamp("torch", named="", version=found.version, where=str(found.site), borrowed=where != "in .venv")
+                venv.stamp(
+                    "torch", named="", version=found.version, where=str(found.site), borrowed=where != "in .venv"
+                )
                 return
     choice = torch_wheel.choose(venv.python, named, clean_environment(), say)
     (venv.site / "ldznet_torch.pth").unlink(missing_ok=True)
@@ -197,8 +203,7 @@ def requirements_hash(extra: str, torch: dict[str, Any]) -> str:
 def install_requirements(venv: Venv, extra: str) -> None:
     """Install this checkout, editable, with its dependencies; torch stays exactly the one already there."""
     torch = venv.read("torch")
-    wanted = requirements_hash(extra, torch)
-    if venv.read(extra).get("hash") == wanted:
+    if venv.read(extra).get("hash") == requirements_hash(extra, torch):
         return
     pins = venv.folder / ".ldznet" / "torch.txt"
     pins.write_text(f"torch=={torch['version']}\n", encoding="utf-8")
@@ -208,9 +213,8 @@ def install_requirements(venv: Venv, extra: str) -> None:
     target = str(CHECKOUT) if extra == "run" else f"{CHECKOUT}[{extra}]"
     with step(f"packages for `{extra}` (about {EXPECTED_MB[extra]} MB on disk)", venv):
         pip(venv, "install", "--editable", target, *constraints)
-    venv.stamp(extra, hash=wanted)
-    if extra == "dev":  # it holds all of `run`
-        venv.stamp("run", hash=requirements_hash("run", torch))
+    for held in EXTRAS[: EXTRAS.index(extra) + 1]:
+        venv.stamp(held, hash=requirements_hash(held, torch))
 
 
 def ready(venv: Venv = VENV, extra: str = "run") -> bool:
@@ -220,9 +224,9 @@ def ready(venv: Venv = VENV, extra: str = "run") -> bool:
 
 
 def set_up(venv: Venv = VENV, extra: str = "run") -> None:
-    """Everything `extra` ("run" or "dev") needs, in `.venv`; does nothing where it is all there."""
-    if extra not in EXPECTED_MB:
-        raise SetupError(f"The set-up {extra!r} does not exist; expected {' or '.join(EXPECTED_MB)}.")
+    """Everything `extra` ("run", "test" or "dev") needs, in `.venv`; does nothing where it is all there."""
+    if extra not in EXTRAS:
+        raise SetupError(f"The set-up {extra!r} does not exist; expected {' or '.join(EXTRAS)}.")
     if ready(venv, extra) and wanted_torch(venv) is None and venv.read("base").get("folder") == str(venv.folder):
         return
     start = time.monotonic()
@@ -232,7 +236,9 @@ def set_up(venv: Venv = VENV, extra: str = "run") -> None:
         install_torch(venv)
         install_requirements(venv, extra)
     except OSError as error:
-        raise SetupError(f"The set-up could not write ({error}); free some space or make {venv.folder} writable.") from error
+        raise SetupError(
+            f"The set-up could not write ({error}); free some space or make {venv.folder} writable."
+        ) from error
     say(f"Set up in {time.monotonic() - start:.0f} s.")
 
 
@@ -247,7 +253,7 @@ def run_inside(arguments: Sequence[str], venv: Venv = VENV) -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`[run|dev] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
+    """`[run|test|dev] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
     before, _, after = (list(part) for part in _split(argv))
     try:
         set_up(extra=before[0] if before else "run")

@@ -1,9 +1,10 @@
 """Where a torch comes from when none is importable: the smallest one that can be had within seconds of trying.
 
-Order: `TORCH=`; whatever pip's own configuration offers as a CPU build; PyTorch's CPU index; the package index, with its
-size said before it starts. On Linux the index's torch brings NVIDIA's libraries (gigabytes), hence all this.
+Order: `TORCH=`; whatever pip's own configuration offers as a CPU build; PyTorch's CPU index; the package index, with
+its size said before it starts. On Linux the index's torch brings NVIDIA's libraries (gigabytes), hence all this.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -73,7 +74,9 @@ def choose(python: Path, named: str, environment: Mapping[str, str], say: Callab
     careful = _dry_run_fetches_nothing(python, environment)
     own = would_install(python, [*careful, "--no-deps", PINNED], environment)
     if own and is_cpu_build(own[0]):
-        return Choice(what=f"{_title(own[0])} from pip's own sources, {_size(own)}", arguments=(f"{PINNED}",))
+        return Choice(
+            what=f"{_title(own[0])} from pip's own sources, {_size(own)}", arguments=(f"torch=={own[0].version}",)
+        )
     cpu = ["--index-url", CPU_INDEX, "--no-deps", PINNED]
     from_torch = would_install(python, [*careful, *cpu], environment)
     if from_torch and is_cpu_build(from_torch[0]):
@@ -87,7 +90,7 @@ def _from_index(
     wheels = [] if careful else would_install(python, [PINNED], environment, patience=4 * PATIENCE)
     extras = [wheel for wheel in wheels if wheel.name.lower().startswith(GPU_PACKAGES)]
     size = _size(wheels) if wheels else "about 3,000 MB on Linux"
-    say(f"  No CPU build of {PINNED} could be had; the package index has it: {size}, {len(extras)} GPU packages among it.")
+    say(f"  No CPU build of {PINNED} could be had; the package index has it: {size}, {len(extras)} GPU packages in it.")
     if extras or not wheels:
         say("  It starts in 10 s. Ctrl-C stops it; TORCH= names another torch (a requirement, a wheel or a path).")
         time.sleep(10)
@@ -99,10 +102,8 @@ def _dry_run_fetches_nothing(python: Path, environment: Mapping[str, str]) -> li
     if _pip_version(python, environment) >= (23, 3):
         return []
     upgrade = [python, "-m", "pip", "install", "--quiet", "--timeout", "5", "--retries", "0", "--upgrade", "pip>=23.3"]
-    try:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         subprocess.run(upgrade, capture_output=True, env=environment, timeout=2 * PATIENCE)
-    except (OSError, subprocess.SubprocessError):
-        pass
     return [] if _pip_version(python, environment) >= (23, 3) else ["--no-index"]
 
 

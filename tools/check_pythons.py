@@ -1,20 +1,18 @@
 """Does the project resolve and compile on every Python it promises? One is run; the others are checked this way.
 
 `python tools/check_pythons.py [--write] [PYTHON...]`: resolves pyproject.toml against the package index for each version
-(nothing is downloaded but metadata) and compiles the sources with each PYTHON named or found on the PATH. `--write` renews
-constraints/known-good.txt from what was resolved.
+with uv (nothing is downloaded but metadata) and compiles the sources with each PYTHON named or found on the PATH.
+`--write` renews constraints/known-good.txt from what was resolved.
 """
 
 import argparse
 import ast
-import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -26,48 +24,36 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 KNOWN_GOOD = ROOT / "constraints" / "known-good.txt"
-NOT_PINNED = re.compile(r"torch$|triton|nvidia|cuda|pip$|ldznet")
+NOT_PINNED = re.compile(r"torch==|triton|nvidia|cuda|pip==")
 """torch has its own rules (see ldznet_ext/torch_wheel.py) and brings its own GPU packages."""
 HEADER = """\
-# Versions known to work together with torch 2.13, resolved for Python 3.10-3.13. torch itself is not among them: whichever
-# is there is kept. Renewed by `python tools/check_pythons.py --write`.
+# Versions known to work together with torch 2.13, resolved for Python 3.10-3.13. torch itself is not among them:
+# whichever is there is kept. Renewed by `python tools/check_pythons.py --write`.
 """
 
 
 def requirements() -> list[str]:
     """Every dependency of every extra, from pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    rows = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    rows = [*project["dependencies"], *(row for rows in project["optional-dependencies"].values() for row in rows)]
     return [row for row in rows if Requirement(row).name != project["name"]]
 
 
-def resolve(version: str, pinned: bool) -> dict[str, str]:
-    """Name -> version of all that would be installed on that Python (this platform); SystemExit where it cannot."""
-    with tempfile.TemporaryDirectory() as empty:
-        # fmt: off
-        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-", "--ignore-installed",
-                   "--python-version", version, "--only-binary=:all:", "--target", empty, *requirements()]
-        # fmt: on
-        if pinned:
-            command += ["-c", str(KNOWN_GOOD)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+def resolve(*options: str) -> list[str]:
+    """The lines `name==version [; marker]` of a resolution of every requirement; SystemExit where there is none."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv is None:
+        raise SystemExit("No uv was found; expected it on the PATH, so run `.venv/bin/python -m pip install uv` once.")
+    command = [uv, "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:", *options]
+    done = subprocess.run(command, input="\n".join(requirements()), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"Python {version} does not resolve:\n{done.stderr[-3000:]}")
-    entries: list[dict[str, Any]] = json.loads(done.stdout)["install"]
-    return {entry["metadata"]["name"].lower().replace("_", "-"): entry["metadata"]["version"] for entry in entries}
+        raise SystemExit(f"{' '.join(options)} does not resolve:\n{done.stderr[-3000:]}")
+    return done.stdout.splitlines()
 
 
-def write_pins(resolved: dict[str, dict[str, str]]) -> None:
-    """One line a package; where the versions differ between Pythons, one line a Python."""
-    lines = []
-    for name in sorted({name for rows in resolved.values() for name in rows}):
-        if NOT_PINNED.match(name):
-            continue
-        found = {version: rows[name] for version, rows in resolved.items() if name in rows}
-        if len(set(found.values())) == 1:
-            lines.append(f"{name}=={next(iter(found.values()))}")
-        else:
-            lines += [f'{name}=={number} ; python_version == "{version}"' for version, number in found.items()]
+def write_pins() -> None:
+    """One line a package; where the versions differ between Pythons or systems, one line each with its marker."""
+    lines = [row for row in resolve("--universal", "--python-version", VERSIONS[0]) if not NOT_PINNED.match(row)]
     KNOWN_GOOD.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -83,14 +69,14 @@ def interpreters(named: list[str]) -> dict[str, str]:
 
 
 def compiles(version: str, python: str | None) -> str:
-    """Compile every source with that Python, and start what needs the standard library alone; without it, parse for it."""
+    """Compile every source with that Python and start what needs no packages; without it, parse for it."""
     sources = sorted(path for folder in ("ldznet_ext", "tests", "tools") for path in (ROOT / folder).rglob("*.py"))
     if python is None:
         for path in sources:
             ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, int(version.split(".")[1])))
         return f"{len(sources)} files parsed (no Python {version} here)"
     code = "import sys; [compile(open(p, encoding='utf-8').read(), p, 'exec') for p in sys.argv[1:]]"
-    subprocess.run([python, "-W", "error", "-c", code, *map(str, sources)], check=True)
+    subprocess.run([python, "-W", "error::SyntaxWarning", "-c", code, *map(str, sources)], check=True)
     for start in (["-c", "import ldznet_ext, ldznet_ext.bootstrap"], ["-m", "ldznet_ext", "--help"]):
         subprocess.run([python, *start], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return f"{len(sources)} files compiled, --help started"
@@ -103,10 +89,11 @@ def main() -> int:
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help="further interpreters to compile with")
     args = parser.parse_args()
     if args.write:
-        write_pins({version: resolve(version, pinned=False) for version in VERSIONS})
+        write_pins()
     here = interpreters(args.pythons)
     for version in VERSIONS:
-        print(f"{version}: {len(resolve(version, pinned=True))} packages resolved, {compiles(version, here.get(version))}")
+        packages = resolve("--python-version", version, "-c", str(KNOWN_GOOD))
+        print(f"{version}: {len(packages)} packages resolved, {compiles(version, here.get(version))}", flush=True)
     return 0
 
 
