@@ -16,7 +16,7 @@ class SegmentRequest:
 
     `phrases`: one map each. `method`: a name of the registry or "auto". `threshold` in (0, 1) cuts `prob` into `mask`
     (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `seed`: of the noise
-    that is added before the harvesting pass. `timestep` 0..999 of that pass.
+    that is added before the harvesting pass. `timestep` 0..999 of that pass (None: the head's own, 400).
     """
 
     phrases: tuple[str, ...]
@@ -24,7 +24,7 @@ class SegmentRequest:
     threshold: float | None = None
     refine: bool = True
     seed: int = 0
-    timestep: int = DEFAULT_TIMESTEP
+    timestep: int | None = None
 
     def __post_init__(self) -> None:
         if not self.phrases:
@@ -32,7 +32,7 @@ class SegmentRequest:
         for phrase in self.phrases:
             check_phrase(phrase)
         check_threshold(self.threshold)
-        if not 0 <= self.timestep <= 999:
+        if self.timestep is not None and not 0 <= self.timestep <= 999:
             raise OptionError(f"The timestep is {self.timestep}; expected a whole number from 0 to 999 (default 400).")
 
 

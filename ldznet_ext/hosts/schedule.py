@@ -1,0 +1,106 @@
+"""The diffusion schedule of Stable Diffusion and DDIM's step (arXiv 2010.02502, eta 0), in float32 on any device."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ldznet_ext.errors import ModelError, OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """alpha-bar of every timestep and how a run of steps is spaced; the defaults are SD's.
+
+    `prediction` is what the UNet puts out: "epsilon" or "v_prediction".
+    """
+
+    steps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    beta_schedule: str = "scaled_linear"
+    prediction: str = "epsilon"
+    offset: int = 1
+    spacing: str = "leading"
+    last_is_clean: bool = False
+    alpha_bar: np.ndarray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.beta_schedule not in ("scaled_linear", "linear") or self.prediction not in ("epsilon", "v_prediction"):
+            raise ModelError(
+                f"The scheduler is {self.beta_schedule} with {self.prediction}; expected scaled_linear or linear with epsilon "
+                "or v_prediction, so use a Stable Diffusion 1.x or 2.x checkpoint."
+            )
+        power = 2 if self.beta_schedule == "scaled_linear" else 1
+        ends = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
+        betas = np.linspace(*ends, self.steps, dtype=np.float64) ** power
+        object.__setattr__(self, "alpha_bar", np.cumprod(1 - betas))
+
+    def timesteps(self, count: int) -> list[int]:
+        """The timesteps of a run of `count` steps, noisiest first.
+
+        >>> Schedule().timesteps(4)
+        [751, 501, 251, 1]
+        """
+        if not isinstance(count, int) or not 1 <= count <= self.steps:
+            raise OptionError(f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, for example 20.")
+        if self.spacing == "trailing":
+            times = np.round(np.arange(self.steps, 0, -self.steps / count)).astype(int) - 1
+        elif self.spacing == "linspace":
+            times = np.linspace(0, self.steps - 1, count).round()[::-1].astype(int)
+        else:
+            times = (np.arange(count) * (self.steps // count))[::-1] + self.offset
+        return [int(min(t, self.steps - 1)) for t in times]
+
+    def previous(self, timestep: int, count: int) -> int:
+        """Where a step of a run of `count` lands; negative: at the clean end."""
+        return timestep - self.steps // count
+
+    def add_noise(self, latent: Tensor, noise: Tensor, timestep: int) -> Tensor:
+        """The latent as it is at `timestep` (0..999): sqrt(abar) z + sqrt(1 - abar) noise."""
+        signal, spread = self._scales(timestep)
+        return signal * latent + spread * noise
+
+    def step(self, prediction: Tensor, noisy: Tensor, timestep: int, previous: int) -> Tensor:
+        """One DDIM step from `timestep` to `previous`."""
+        clean, noise = self.split(prediction, noisy, timestep)
+        signal, spread = self._scales(previous)
+        return signal * clean + spread * noise
+
+    def split(self, prediction: Tensor, noisy: Tensor, timestep: int) -> tuple[Tensor, Tensor]:
+        """The clean latent and the noise that a prediction means."""
+        signal, spread = self._scales(timestep)
+        if self.prediction == "v_prediction":
+            return signal * noisy - spread * prediction, signal * prediction + spread * noisy
+        return (noisy - spread * prediction) / signal, prediction
+
+    def _scales(self, timestep: int) -> tuple[float, float]:
+        if timestep < 0 and self.last_is_clean:
+            return 1.0, 0.0
+        alpha = float(self.alpha_bar[max(timestep, 0)])
+        return alpha**0.5, (1 - alpha) ** 0.5
+
+
+def read_schedule(folder: Path) -> Schedule:
+    """The schedule of a diffusers `scheduler/` folder; SD's own where the folder is missing."""
+    path = folder / "scheduler_config.json"
+    if not path.is_file():
+        return Schedule()
+    try:
+        config = json.loads(path.read_text("utf-8"))
+        return Schedule(
+            steps=int(config.get("num_train_timesteps", 1000)),
+            beta_start=float(config.get("beta_start", 0.00085)),
+            beta_end=float(config.get("beta_end", 0.012)),
+            beta_schedule=config.get("beta_schedule", "scaled_linear"),
+            prediction=config.get("prediction_type", "epsilon"),
+            offset=int(config.get("steps_offset", 1)),
+            spacing=config.get("timestep_spacing", "leading"),
+            last_is_clean=bool(config.get("set_alpha_to_one", False)),
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} cannot be read; expected a diffusers scheduler configuration, so restore it.") from error

@@ -1,0 +1,181 @@
+"""The stand-alone host: Sticker-SD, a diffusers folder, a single .safetensors file or a hub model, on our own modules."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ldznet_ext.backbone import DEFAULT_GUIDANCE, DEFAULT_MODEL, DEFAULT_STEPS, Progress, Start
+from ldznet_ext.errors import ModelError, NetworkError, OptionError
+from ldznet_ext.geometry import Size
+from ldznet_ext.hosts.base import BaseBackbone
+from ldznet_ext.hosts.loading import PARTS, WEIGHTS, Parts, read_folder, read_single_file
+from ldznet_ext.hosts.sampling import sample
+from ldznet_ext.shapes import Float
+from ldznet_ext.weights import find_model, model_folders
+
+HUB_FILES = ("*.json", "*.txt", *WEIGHTS)
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class StandaloneBackbone(BaseBackbone):
+    """A Stable Diffusion model of our own modules."""
+
+    def __init__(self, parts: Parts, *, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__()
+        if parts.unet.config.in_channels != parts.vae.config.latent_channels:
+            raise ModelError(
+                f"{parts.name} has a UNet with {parts.unet.config.in_channels} input channels; expected "
+                f"{parts.vae.config.latent_channels}, so use the plain model and not its inpainting variant."
+            )
+        self.name, self.family, self.native = parts.name, parts.family, parts.native
+        self.unet = parts.unet.to(device=device, dtype=dtype)
+        self.vae = parts.vae.to(device=device, dtype=dtype)
+        self.text_encoder = parts.text_encoder.to(device=device, dtype=dtype)
+        self.tokens, self.schedule = parts.tokens, parts.schedule
+        self.factor = parts.vae.config.factor
+        self.latent_channels = parts.vae.config.latent_channels
+
+    @torch.inference_mode()
+    def encode(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c lh lw"]:
+        """Pixels in [-1, 1] to the scaled latent mean."""
+        return self.vae.encode(pixels.to(device=self.device, dtype=self.dtype))
+
+    @torch.inference_mode()
+    def decode(self, latent: Float[Tensor, "b c lh lw"]) -> Float[Tensor, "b 3 h w"]:
+        """A scaled latent to float32 pixels in [-1, 1]."""
+        return self.vae.decode(latent.to(device=self.device, dtype=self.dtype)).float().clamp(-1, 1)
+
+    def encode_text(self, phrase: str) -> Float[Tensor, "1 tokens c"]:
+        """Last hidden state for one phrase."""
+        return self.text_encoder(torch.tensor([self.tokens.encode(phrase)], device=self.device))
+
+    def unknown_words(self, phrase: str) -> tuple[str, ...]:
+        """Words with tokens that are not in the model's `tokens_seen.json`; none where it has no such list."""
+        return self.tokens.unknown_words(phrase)
+
+    def overflow(self, phrase: str) -> int:
+        """Tokens beyond the 75 that are read."""
+        return self.tokens.overflow(phrase)
+
+    @torch.inference_mode()
+    def predict(
+        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Float[Tensor, "b tokens d"]
+    ) -> Float[Tensor, "b c lh lw"]:
+        """One call of the UNet, counted even when a harvest ends it early."""
+        self.unet_calls += 1
+        times = torch.full((noisy.shape[0],), timestep, device=noisy.device)
+        return self.unet(noisy, times, context)
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        size: Size | None = None,
+        steps: int = DEFAULT_STEPS,
+        guidance: float = DEFAULT_GUIDANCE,
+        negative: str = "",
+        start: Start | None = None,
+        progress: Progress | None = None,
+    ) -> Float[Tensor, "b c lh lw"]:
+        """Scaled latents painted from words: DDIM, one UNet call a step."""
+        return sample(
+            self,
+            prompts,
+            seeds,
+            size=size,
+            steps=steps,
+            guidance=guidance,
+            negative=negative,
+            start=start,
+            progress=progress,
+        )
+
+
+def load_backbone(
+    source: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> StandaloneBackbone:
+    """Load a diffusion model.
+
+    source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout; the name of
+    either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
+    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere.
+    """
+    chosen = pick_device(device)
+    kind = pick_dtype(dtype, chosen)
+    return StandaloneBackbone(_read(source), device=chosen, dtype=kind)
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """The named device, checked, or the best there is."""
+    if device is None:
+        found = torch.accelerator.current_accelerator() if hasattr(torch, "accelerator") else None
+        return found if found is not None and torch.accelerator.is_available() else torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise OptionError(f"The device '{device}' cannot be used ({reason}); expected one this machine has, such as cpu.") from error
+    return chosen
+
+
+def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """The named type, or float32 on the CPU and float16 elsewhere."""
+    if dtype is None:
+        return torch.float32 if device.type == "cpu" else torch.float16
+    chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if chosen not in DTYPES.values():
+        raise OptionError(f"The type is '{dtype}'; expected one of {', '.join(DTYPES)}.")
+    return chosen
+
+
+def _read(source: Any) -> Parts:
+    if source is None:
+        return read_folder(_sticker())
+    path = Path(source).expanduser()
+    if not path.exists():
+        path = find_model(str(source)) or _from_hub(str(source))
+    if path.is_dir():
+        return read_folder(path)
+    return read_single_file(path, find_model(DEFAULT_MODEL))
+
+
+def _sticker() -> Path:
+    found = find_model(DEFAULT_MODEL)
+    if found is None:
+        places = ", ".join(str(folder) for folder in model_folders())
+        raise ModelError(f"The model {DEFAULT_MODEL} is in none of {places}; expected it there, so restore it or name another.")
+    return found
+
+
+def _from_hub(source: str) -> Path:
+    """Files of a hub model, from its cache if they are there."""
+    owner, _, name = source.partition("/")
+    plausible = bool(owner and name) and not source.startswith((".", "/", "~")) and "/" not in name and "\\" not in source
+    if not plausible or Path(source).suffix in (".safetensors", ".ckpt", ".pt", ".bin"):
+        raise ModelError(
+            f"The model '{source}' does not exist; expected a diffusers folder, a .safetensors file, a name in a model folder "
+            "or a hub id such as owner/name, so check it."
+        )
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ModelError(f"The model '{source}' is not here and huggingface_hub is missing; install it or name a folder.") from error
+    wanted = ["*.json", *(f"{part}/{pattern}" for part in (*PARTS, "scheduler") for pattern in HUB_FILES)]
+    with contextlib.suppress(Exception):  # not in the hub's cache: many types, none of them stable between its versions
+        local = Path(snapshot_download(source, allow_patterns=wanted, local_files_only=True))
+        if all(any((local / part / name).is_file() for name in WEIGHTS) for part in ("unet", "vae", "text_encoder")):
+            return local
+    try:
+        return Path(snapshot_download(source, allow_patterns=wanted))
+    except Exception as error:
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise NetworkError(f"The model '{source}' could not be fetched ({reason}); check the name and the network.") from error

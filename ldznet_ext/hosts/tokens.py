@@ -1,0 +1,126 @@
+"""CLIP's byte-pair tokenizer on the `tokenizers` library alone: transformers takes seconds to import, this takes none.
+
+Follows openai/CLIP `simple_tokenizer.py` as transformers' CLIPTokenizer rebuilds it: same tokens, 77 positions.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldznet_ext.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+POSITIONS = 77
+START, END = "<|startoftext|>", "<|endoftext|>"
+WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~\s]*")
+"""Punctuation carries no object: it is never an unknown word."""
+
+
+class Tokens:
+    """Text to token ids, and the words whose tokens a model never saw in training."""
+
+    def __init__(self, tokenizer: "Tokenizer", *, pad: str = END, seen: frozenset[int] | None = None) -> None:
+        self._tokenizer = tokenizer
+        self.seen = seen
+        vocabulary = {token: tokenizer.token_to_id(token) for token in (START, END, pad)}
+        missing = [token for token, number in vocabulary.items() if number is None]
+        if missing:
+            raise ModelError(f"The tokenizer has no token {missing[0]}; expected CLIP's vocabulary, so use such a model.")
+        self._start, self._end, self._pad = (vocabulary[token] for token in (START, END, pad))
+
+    def encode(self, phrase: str) -> list[int]:
+        """Exactly 77 ids: start, the words (cut after 75 tokens), end, padding."""
+        ids = [self._start, *self._ids(phrase)[: POSITIONS - 2], self._end]
+        return ids + [self._pad] * (POSITIONS - len(ids))
+
+    def overflow(self, phrase: str) -> int:
+        """How many tokens of a phrase do not fit and are not read."""
+        return max(0, len(self._ids(phrase)) - (POSITIONS - 2))
+
+    def unknown_words(self, phrase: str) -> tuple[str, ...]:
+        """Words, as typed, with a token never seen in training; a phrase without any token at all is unknown itself."""
+        encoding = self._tokenizer.encode(phrase, add_special_tokens=False)
+        if not encoding.ids:
+            return (phrase,)
+        if self.seen is None:
+            return ()
+        unknown: dict[str, None] = {}
+        for word in phrase.split():
+            pieces = self._tokenizer.encode(word, add_special_tokens=False)
+            marks = ASCII_MARKS
+            fresh = [
+                1
+                for number, (start, stop) in zip(pieces.ids, pieces.offsets, strict=True)
+                if number not in self.seen and not marks.fullmatch(word[start:stop])
+            ]
+            if fresh:
+                unknown[word.strip(".,;:!?\"'()")] = None
+        return tuple(unknown)
+
+    def _ids(self, phrase: str) -> list[int]:
+        return self._tokenizer.encode(phrase, add_special_tokens=False).ids
+
+
+def load_tokens(folder: Path, seen: Path | None = None) -> Tokens:
+    """Read `vocab.json` and `merges.txt` (or `tokenizer.json`) of a tokenizer folder, and the list of tokens seen."""
+    tokenizer = _from_tables(folder) if (folder / "vocab.json").is_file() else _from_single(folder)
+    known = None if seen is None or not seen.is_file() else read_seen(seen, tokenizer)
+    return Tokens(tokenizer, pad=_pad_token(folder), seen=known)
+
+
+def read_seen(path: Path, tokenizer: "Tokenizer") -> frozenset[int]:
+    """Ids of the tokens a model saw in training: a JSON list of ids or token strings, or {"tokens": such a list}."""
+    try:
+        listed = json.loads(path.read_text("utf-8"))
+        listed = listed["tokens"] if isinstance(listed, dict) else listed
+        ids = {entry if isinstance(entry, int) else tokenizer.token_to_id(entry) for entry in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a list of tokens; expected a JSON list, so restore or delete it.") from error
+    return frozenset(number for number in ids if number is not None)
+
+
+def _from_tables(folder: Path) -> "Tokenizer":
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    try:
+        bpe = models.BPE.from_file(
+            str(folder / "vocab.json"), str(folder / "merges.txt"), end_of_word_suffix="</w>", unk_token=END
+        )
+    except Exception as error:  # the library raises bare Exceptions
+        raise ModelError(f"{folder} does not hold a readable tokenizer; expected vocab.json and merges.txt.") from error
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    words = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    return tokenizer
+
+
+def _from_single(folder: Path) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:
+        raise ModelError(
+            f"{folder} holds no readable tokenizer; expected vocab.json and merges.txt, or tokenizer.json."
+        ) from error
+
+
+def _pad_token(folder: Path) -> str:
+    """SD 1.x pads with the end token, SD 2.x with "!": the folder says so."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        try:
+            pad = json.loads((folder / name).read_text("utf-8")).get("pad_token")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if isinstance(pad, dict):
+            pad = pad.get("content")
+        if isinstance(pad, str):
+            return pad
+    return END

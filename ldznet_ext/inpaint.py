@@ -1,0 +1,235 @@
+"""A mask and words to a repainted picture, with a model that has no inpainting channels: blended latent diffusion.
+
+Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ldznet_ext.backbone import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    Backbone,
+    Progress,
+    Start,
+    check_sampling,
+    check_seed,
+    default_backbone,
+)
+from ldznet_ext.errors import OptionError, PhraseError, PictureError
+from ldznet_ext.geometry import Box, Size
+from ldznet_ext.masks.components import box_of
+from ldznet_ext.masks.imaging import fit, load_picture, stretch, to_network
+
+if TYPE_CHECKING:
+    from ldznet_ext.masks.imaging import Picture
+    from ldznet_ext.shapes import Float
+
+CONTEXT = 0.5
+"""Room around the mask that the model sees, as a part of the mask's longer side, on each side."""
+FEATHER = 0.03
+"""Default width of the blend, as a part of the picture's diagonal divided by the square root of two."""
+SIDES_PER_CROP = 1.5
+"""Pictures up to this many times the native side are repainted whole: nothing is gained by a crop."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InpaintJob:
+    """What any host needs to repaint a part of a picture.
+
+    picture: uint8 (h w 3). mask: bool (h w), what to repaint. alpha: float32 (h w) 0..1, how much of the new picture is
+    taken; 0 wherever a pixel is farther than `feather` from the mask. crop: the part the model sees. network: the size it
+    sees it at.
+    """
+
+    picture: np.ndarray
+    mask: np.ndarray
+    alpha: np.ndarray
+    prompt: str
+    negative: str
+    seed: int
+    steps: int
+    guidance: float
+    strength: float
+    feather: int
+    crop: Box
+    network: Size
+
+
+def inpaint(
+    image: "Picture",
+    mask: "np.ndarray | Image.Image",
+    prompt: str,
+    *,
+    backbone: Backbone | None = None,
+    seed: int = 0,
+    steps: int = DEFAULT_STEPS,
+    guidance: float = DEFAULT_GUIDANCE,
+    negative: str = "",
+    strength: float = 1.0,
+    feather: int | None = None,
+    progress: Progress | None = None,
+) -> Image.Image:
+    """Repaint what the mask covers as `prompt`; pixels farther than `feather` from the mask stay bit for bit.
+
+    image: any picture of any size. mask: of the same size; bool, uint8 (true above 127) or float (above 0.5). strength above
+    0 up to 1: how much of what was there is forgotten. feather: pixels around the mask over which new turns into old; by
+    default 3 % of the picture's side.
+    """
+    backbone = backbone or default_backbone()
+    job = prepare_job(
+        image,
+        mask,
+        prompt,
+        native=backbone.native,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        negative=negative,
+        strength=strength,
+        feather=feather,
+    )
+    return Image.fromarray(run_job(job, backbone, progress=progress))
+
+
+def prepare_job(
+    image: "Picture",
+    mask: "np.ndarray | Image.Image",
+    prompt: str,
+    *,
+    native: Size,
+    seed: int = 0,
+    steps: int = DEFAULT_STEPS,
+    guidance: float = DEFAULT_GUIDANCE,
+    negative: str = "",
+    strength: float = 1.0,
+    feather: int | None = None,
+) -> InpaintJob:
+    """Check everything and settle what the model will see; no model is needed for it."""
+    check_sampling(steps, guidance, strength)
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise PhraseError("The prompt is empty; expected what to paint inside the mask, such as \"an owl\".")
+    picture = load_picture(image)
+    size = Size(*picture.shape[:2])
+    chosen = _as_mask(mask, size)
+    width = default_feather(size) if feather is None else _checked_feather(feather)
+    crop = _crop(box_of(chosen), size, native, width)
+    return InpaintJob(
+        picture=picture,
+        mask=chosen,
+        alpha=feathered(chosen, width),
+        prompt=prompt,
+        negative=negative,
+        seed=check_seed(seed),
+        steps=steps,
+        guidance=guidance,
+        strength=strength,
+        feather=width,
+        crop=crop,
+        network=fit(crop.size, native).network,
+    )
+
+
+@torch.inference_mode()
+def run_job(job: InpaintJob, backbone: Backbone, *, progress: Progress | None = None) -> np.ndarray:
+    """Do a job with a model that has no inpainting channels; uint8 (h w 3)."""
+    rows, columns = job.crop.slices
+    part, alpha = job.picture[rows, columns], job.alpha[rows, columns]
+    pixels = torch.from_numpy(to_network(part, fit(job.crop.size, backbone.native)))[None]
+    latent = backbone.encode(pixels)
+    start = Start(latent=latent, repaint=_cells(alpha > 0, job.network, latent), strength=job.strength)
+    painted = backbone.generate(
+        [job.prompt],
+        [job.seed],
+        steps=job.steps,
+        guidance=job.guidance,
+        negative=job.negative,
+        start=start,
+        progress=progress,
+    )
+    fresh = _at_size(backbone.decode(painted)[0], job.crop.size)
+    result = job.picture.copy()
+    result[rows, columns] = blend(part, fresh, alpha)
+    return result
+
+
+def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
+    """float32 (h w): 1 on the mask and up to half of `feather` pixels around it, falling smoothly to 0 at `feather`.
+
+    The new picture is taken in full a little beyond the mask: a rim of the old object would show there.
+    """
+    if feather == 0:
+        return mask.astype(np.float32)
+    away = cv2.distanceTransform(np.uint8(~mask), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    ramp = np.clip((feather - away) / (feather / 2), 0, 1).astype(np.float32)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def blend(old: np.ndarray, new: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Mix uint8 `old` and float32 `new` (h w 3, 0..255) by alpha (h w); where alpha is 0 the old bytes stay."""
+    weight = alpha[..., None]
+    mixed = np.clip(np.rint(old + weight * (new - old)), 0, 255).astype(np.uint8)
+    return np.where(weight > 0, mixed, old)
+
+
+def default_feather(size: Size) -> int:
+    """Pixels of blend for a picture of this size: 3 % of its side, at least 2."""
+    return max(2, round(FEATHER * size.area**0.5))
+
+
+def _as_mask(mask: "np.ndarray | Image.Image", size: Size) -> np.ndarray:
+    array = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
+    if array.shape != tuple(size):
+        raise PictureError(
+            f"The mask is {'x'.join(map(str, array.shape))}; expected {size.height}x{size.width} (height x width) as the picture is, "
+            "so resize it."
+        )
+    if array.dtype != bool:
+        array = array > (0.5 if np.issubdtype(array.dtype, np.floating) else 127)
+    if not array.any():
+        raise PictureError("The mask is empty; expected at least one pixel to repaint, so choose words that are found.")
+    return array
+
+
+def _checked_feather(feather: int) -> int:
+    if isinstance(feather, bool) or not isinstance(feather, (int, np.integer)) or not 0 <= feather <= 1000:
+        raise OptionError(f"The feather is {feather}; expected a whole number of pixels from 0 to 1000.")
+    return int(feather)
+
+
+def _crop(box: Box, size: Size, native: Size, feather: int) -> Box:
+    """What the model sees: all of a picture near its native size, else the mask with its surroundings at no less than it."""
+    if size.area <= native.area * SIDES_PER_CROP**2:
+        return Box(0, 0, size.width, size.height)
+    room = round(CONTEXT * max(box.size)) + feather
+    rows = _span(box.y0 - room, box.y1 + room, native.height, size.height)
+    columns = _span(box.x0 - room, box.x1 + room, native.width, size.width)
+    return Box(columns[0], rows[0], columns[1], rows[1])
+
+
+def _span(low: int, high: int, least: int, limit: int) -> tuple[int, int]:
+    """Widen low..high to at least `least` about its middle, and shift it into 0..limit."""
+    length = min(max(high - low, least), limit)
+    start = (low + high - length) // 2
+    start = min(max(start, 0), limit - length)
+    return start, start + length
+
+
+def _cells(mask: np.ndarray, network: Size, latent: Tensor) -> "Float[Tensor, '1 1 lh lw']":
+    """Latent cells that any masked pixel touches: 1 there, 0 elsewhere."""
+    grid = Size(*latent.shape[-2:])
+    covered = stretch(mask.astype(np.float32), network)
+    tiles = covered.reshape(grid.height, network.height // grid.height, grid.width, network.width // grid.width)
+    return torch.from_numpy((tiles.max(axis=(1, 3)) > 0).astype(np.float32))[None, None].to(latent)
+
+
+def _at_size(pixels: Tensor, size: Size) -> np.ndarray:
+    """Pixels (3 h w) in [-1, 1] as float32 (h w 3) 0..255 at another size."""
+    array = ((pixels.float().cpu().numpy().transpose(1, 2, 0) + 1) * 127.5).astype(np.float32)
+    return stretch(np.ascontiguousarray(array), size)

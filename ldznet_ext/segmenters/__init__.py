@@ -1,0 +1,1 @@
+"""Ways from a diffusion model and words to maps: one file a method, one registry."""

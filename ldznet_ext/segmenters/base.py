@@ -1,0 +1,137 @@
+"""What a segmentation method is: it looks at a picture through a diffusion model and gives one map of logits a phrase."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from ldznet_ext.errors import HeadError, MethodError
+from ldznet_ext.request import SegmentRequest
+from ldznet_ext.segmenters.view import View
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+AUTO = "auto"
+
+
+class Clock:
+    """Seconds by stage; a stage entered twice adds up."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.stages: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[stage] += time.perf_counter() - start
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of encode, text, unet, head and post, and the total since the clock was made."""
+        named = {stage: self.stages.get(stage, 0.0) for stage in ("encode", "text", "unet", "head", "post")}
+        return {**named, "total": time.perf_counter() - self.started}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a method found.
+
+    logits: float32 (p h w) at the network's size. scores: (p,) 0..1, the probability that each phrase is there.
+    found_threshold: the score from which it counts as found. mask_threshold: cuts `prob` by default. familiar: None
+    where the method has no statistics. calibrated: whether the scores are. unet_calls: of the diffusion model.
+    """
+
+    logits: np.ndarray
+    scores: np.ndarray
+    found_threshold: float = 0.5
+    mask_threshold: float = 0.5
+    familiar: bool | None = None
+    calibrated: bool = False
+    unet_calls: int = 0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Segmenter(Protocol):
+    """A method, ready to be asked.
+
+    `needs` names what it reads of the model: "latent", "pixels", "text", "features". `rank` orders methods for "auto".
+    """
+
+    name: str
+    needs: frozenset[str]
+    rank: ClassVar[int]
+
+    @classmethod
+    def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
+        """Whether the method can work with this model (and this head, if one is named)."""
+        ...
+
+    @classmethod
+    def open(cls, backbone: "Backbone", head: Path | None) -> "Segmenter":
+        """Make it ready; HeadError or MethodError in a sentence where that cannot be."""
+        ...
+
+    def evidence(
+        self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
+    ) -> Evidence:
+        """Maps and scores of the phrases (known words all of them) in what is in view."""
+        ...
+
+
+SEGMENTERS: dict[str, type[Segmenter]] = {}
+Method = TypeVar("Method", bound=type)
+
+
+def register(name: str) -> Callable[[Method], Method]:
+    """Class decorator: make a method known under `name`."""
+
+    def add(method: Method) -> Method:
+        if name in SEGMENTERS or name == AUTO:
+            raise MethodError(f"A second method is called '{name}'; expected a name of its own, so choose another.")
+        method.name = name  # type: ignore[attr-defined]
+        SEGMENTERS[name] = method
+        return method
+
+    return add
+
+
+def pick_segmenter(method: "str | Segmenter", backbone: "Backbone", head: Path | None = None) -> Segmenter:
+    """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
+    _load_all()
+    if not isinstance(method, str):
+        return method
+    if method == AUTO:
+        method = _best(backbone, head)
+    if method not in SEGMENTERS:
+        raise MethodError(f"The method is '{method}'; expected one of {', '.join(methods())}, so choose one of them.")
+    return SEGMENTERS[method].open(backbone, head)
+
+
+def methods() -> tuple[str, ...]:
+    """The names a method can be asked for by."""
+    _load_all()
+    return (AUTO, *sorted(SEGMENTERS, key=lambda name: -SEGMENTERS[name].rank))
+
+
+def _best(backbone: "Backbone", head: Path | None) -> str:
+    fitting = [name for name in methods()[1:] if SEGMENTERS[name].fits(backbone, head)]
+    if not fitting:
+        raise HeadError(
+            f"No trained head fits the model '{backbone.name}' of the family '{backbone.family}'; expected one in a model "
+            "folder, so put it there (LDZNET_MODELS names more folders) or use another model."
+        )
+    return fitting[0]
+
+
+def _load_all() -> None:
+    """Import the methods, for their registration."""
+    from ldznet_ext.segmenters import concat, ldznet, rgbnet, znet  # noqa: F401

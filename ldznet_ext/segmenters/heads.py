@@ -1,0 +1,169 @@
+"""One runner for every trained head: harvest what it reads, run it over the phrases in chunks, score what comes out."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldznet_ext.errors import HeadError
+from ldznet_ext.request import SegmentRequest
+from ldznet_ext.segmenters.base import Clock, Evidence
+from ldznet_ext.segmenters.familiarity import Familiarity, pool_features
+from ldznet_ext.segmenters.presence import presence_stats, raw_score
+from ldznet_ext.segmenters.view import View, features_of
+from ldznet_ext.weights import HeadInfo, find_heads, load_head, read_info
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+    from ldznet_ext.nets.znet import ZNet
+
+CHUNK = 8
+"""Phrases in one batch at the model's native size; larger pictures take fewer."""
+KEPT_HEADS = 3
+
+_heads: "OrderedDict[Any, tuple[ZNet, HeadInfo, Familiarity | None]]" = OrderedDict()
+_lock = threading.Lock()
+
+
+class HeadSegmenter:
+    """A trained head over a diffusion model; subclasses name a kind and a rank."""
+
+    name: str
+    kind: ClassVar[str]
+    rank: ClassVar[int] = 0
+
+    def __init__(
+        self, head: "ZNet", info: HeadInfo, familiarity: Familiarity | None = None, *, source: str = "in memory"
+    ) -> None:
+        self.head = head.eval()
+        self.info = info
+        self.familiarity = familiarity
+        self.source = source
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the head reads: text, and latent or pixels, and features where it has taps."""
+        return frozenset({"text", self.head.reads, *(("features",) if self.info.taps else ())})
+
+    @classmethod
+    def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
+        """Whether a head of this kind for the model's family can be had."""
+        if head is not None:
+            return read_info(head).kind == cls.kind
+        return bool(find_heads(backbone.family, cls.kind))
+
+    @classmethod
+    def open(cls, backbone: "Backbone", head: Path | None) -> "HeadSegmenter":
+        """Load the named head, or the first of this kind and family in the model folders."""
+        path = head or cls._first(backbone)
+        trained, info, familiarity = _load_cached(path, backbone)
+        if info.kind != cls.kind:
+            raise HeadError(f"{path.name} is a head of kind '{info.kind}'; expected '{cls.kind}', so choose another method.")
+        return cls(trained, info, familiarity, source=path.name)
+
+    @classmethod
+    def _first(cls, backbone: "Backbone") -> Path:
+        found = find_heads(backbone.family, cls.kind)
+        if not found:
+            have = ", ".join(f"{path.name} ({info.kind} for {info.family})" for path, info in find_heads()) or "none"
+            raise HeadError(
+                f"No '{cls.kind}' head for the model family '{backbone.family}' was found (there are: {have}); expected one in "
+                "a model folder, so put it there or choose another method."
+            )
+        return found[0][0]
+
+    @torch.inference_mode()
+    def evidence(
+        self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
+    ) -> Evidence:
+        """Maps and scores of the phrases."""
+        source = self._source(backbone, view, clock)
+        timestep = self.info.timestep if request.timestep is None else request.timestep
+        maps, pooled, rows, calls = [], [], [], 0
+        for chunk in _chunks(phrases, view, backbone):
+            with clock("text"):
+                context = backbone.text(chunk)
+            with clock("unet"):
+                features, extra = self._features(backbone, view, chunk, timestep, request.seed)
+                pooled.append(self._pooled(features))
+            with clock("head"):
+                logits = self.head(source, context, features) if self.info.taps else self.head(source, context)
+                maps.append(logits[:, 0].float().cpu().numpy())
+            calls += extra
+            rows.append(len(chunk))
+        average = np.average(pooled, axis=0, weights=rows)
+        return self._judge(np.concatenate(maps), average, calls, view, timestep, request.seed)
+
+    def _source(self, backbone: "Backbone", view: View, clock: Clock) -> Tensor:
+        with clock("encode"):
+            return view.tensor(backbone) if self.head.reads == "pixels" else view.latent(backbone)
+
+    def _features(
+        self, backbone: "Backbone", view: View, chunk: tuple[str, ...], timestep: int, seed: int
+    ) -> tuple[dict[str, Tensor], int]:
+        """Features at the head's taps: those a generation left, or those of one pass over the chunk."""
+        if not self.info.taps:
+            return {}, 0
+        if view.given_features is not None:
+            return dict(view.given_features), 0
+        return features_of(backbone, view, chunk, self.info.taps, timestep=timestep, seed=seed)
+
+    def _pooled(self, features: dict[str, Tensor]) -> np.ndarray:
+        arrays = {tap: value.float().cpu().numpy() for tap, value in features.items()}
+        return pool_features(arrays, self.info.taps) if arrays else np.zeros(0, np.float32)
+
+    def _judge(
+        self, logits: np.ndarray, pooled: np.ndarray, calls: int, view: View, timestep: int, seed: int
+    ) -> Evidence:
+        statistics, info = self.familiarity, self.info
+        distance = float(statistics.distance(pooled)[0]) if statistics is not None and pooled.size else None
+        scores = info.calibration.score(presence_stats(logits)) if info.calibration else raw_score(logits)
+        given = view.given_features is not None
+        return Evidence(
+            logits=logits,
+            scores=scores,
+            found_threshold=info.found_threshold,
+            mask_threshold=info.mask_threshold,
+            familiar=None if distance is None else distance <= statistics.limit,
+            calibrated=info.calibration is not None and distance is not None,
+            unet_calls=calls,
+            provenance={
+                "head": self.source,
+                "recipe": info.recipe,
+                "commit": info.commit,
+                "timestep": view.given_timestep if given else timestep if info.taps else None,
+                "seed": seed,
+                "features": "of the generation" if given else "of the phrase" if info.taps else "none",
+                "distance": distance,
+                "distance_limit": None if distance is None else statistics.limit,
+            },
+        )
+
+
+def _chunks(phrases: Sequence[str], view: View, backbone: "Backbone") -> Iterator[tuple[str, ...]]:
+    """Phrases in batches whose memory stays that of `CHUNK` phrases at the native size."""
+    size = max(1, CHUNK * backbone.native.area // max(view.fit.network.area, backbone.native.area))
+    for start in range(0, len(phrases), size):
+        yield tuple(phrases[start : start + size])
+
+
+def _load_cached(path: Path, backbone: "Backbone") -> "tuple[ZNet, HeadInfo, Familiarity | None]":
+    """Load a head for a model; the last few stay loaded, until their files change."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        stat = None
+    key = (path.resolve(), stat and (stat.st_mtime_ns, stat.st_size), backbone.family, backbone.device, backbone.dtype)
+    with _lock:
+        if key not in _heads:
+            _heads[key] = load_head(path, family=backbone.family, device=backbone.device, dtype=backbone.dtype)
+            while len(_heads) > KEPT_HEADS:
+                _heads.popitem(last=False)
+        _heads.move_to_end(key)
+        return _heads[key]

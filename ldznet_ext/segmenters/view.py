@@ -1,0 +1,96 @@
+"""What a method looks at: the picture as the network sees it, and its latent and features once someone needs them."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldznet_ext.backbone import seeded_noise
+from ldznet_ext.caches import FeaturesKey, LatentKey, digest
+from ldznet_ext.geometry import Size
+from ldznet_ext.harvest.hooks import harvest
+from ldznet_ext.harvest.taps import last_tap
+from ldznet_ext.masks.imaging import Fit, fit, to_network
+from ldznet_ext.shapes import Float
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A picture in front of a model.
+
+    picture: uint8 (h w 3). pixels: float32 (3 h' w') in [-1, 1] at the network's size. given_latent: the scaled latent
+    (1 c lh lw) that a generation ended with. given_features: tap -> (1 c h w), what its pass near `given_timestep` left.
+    """
+
+    picture: np.ndarray
+    fit: Fit
+    pixels: np.ndarray
+    given_latent: Tensor | None = None
+    given_features: Mapping[str, Tensor] | None = None
+    given_timestep: int | None = None
+    picture_digest: str = field(default="")
+
+    def latent(self, backbone: "Backbone") -> Float[Tensor, "1 c lh lw"]:
+        """The clean scaled latent, encoded once for each picture and VAE."""
+        if self.given_latent is not None:
+            return self.given_latent
+        return backbone.caches.latents.get_or(self.latent_key(backbone), lambda: backbone.encode(self.tensor(backbone)))
+
+    def latent_key(self, backbone: "Backbone") -> Hashable:
+        """What the latent depends on."""
+        digested = self.picture_digest if self.given_latent is None else digest(self.given_latent.cpu().float().numpy())
+        kind = "mean" if self.given_latent is None else "given"
+        return LatentKey(vae=backbone.state_key("vae"), picture=digested, size=tuple(self.fit.network), kind=kind)
+
+    def tensor(self, backbone: "Backbone") -> Float[Tensor, "1 3 h w"]:
+        """The pixels on the model's device."""
+        return torch.from_numpy(self.pixels)[None].to(device=backbone.device, dtype=backbone.dtype)
+
+
+def look(picture: np.ndarray, backbone: "Backbone") -> View:
+    """Put a picture (uint8 h w 3) in front of a model: stretched to multiples of 64 near its native area."""
+    fitted = fit(Size(*picture.shape[:2]), backbone.native)
+    pixels = to_network(picture, fitted)
+    return View(picture=picture, fit=fitted, pixels=pixels, picture_digest=digest(pixels))
+
+
+def features_of(
+    backbone: "Backbone",
+    view: View,
+    phrases: tuple[str, ...],
+    taps: tuple[str, ...],
+    *,
+    timestep: int,
+    seed: int,
+) -> tuple[dict[str, Float[Tensor, "p c h w"]], int]:
+    """Diffusion features of the picture under each phrase, and how many passes of the UNet that took: 0 or 1.
+
+    The noise depends on (seed, size) alone, so all phrases share it. The pass ends right after the last tap.
+    """
+    key = FeaturesKey(
+        latent=view.latent_key(backbone),
+        texts=backbone.text_keys(phrases),
+        unet=backbone.state_key("unet"),
+        timestep=timestep,
+        seed=seed,
+        taps=taps,
+        dtype=str(backbone.dtype),
+    )
+    kept = backbone.caches.features.get(key)
+    if kept is not None:
+        return kept, 0
+    latent = view.latent(backbone)
+    noise = seeded_noise(seed, tuple(latent.shape), latent.device, latent.dtype)
+    noisy = backbone.add_noise(latent, noise, timestep).expand(len(phrases), -1, -1, -1)
+    context = backbone.text(phrases)
+    with harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
+        backbone.predict(noisy, timestep, context)
+    features = store.take()
+    backbone.caches.features.put(key, features)
+    return features, 1
