@@ -34,15 +34,15 @@ def load(spec: str, limit: int | None = None) -> list[Example]:
 
 
 def _scenes(spec: str, limit: int | None) -> list[Example]:
-    from ldznet_ext.world.scenes import SPLITS, STYLE_WEIGHTS, VOCABULARIES
+    from ldznet_ext.world.art import STYLES
+    from ldznet_ext.world.scenes import SPLITS, VOCABULARIES
 
     split, styles, objects, *rest = [*spec.split(":")[1:], "", ""]
     chosen = tuple(styles.split(",")) if styles else None
-    known = (*STYLE_WEIGHTS, "emojione", "photo")
-    if split not in SPLITS or any(rest) or set(chosen or ()) - set(known) or (objects and objects not in VOCABULARIES):
+    if split not in SPLITS or any(rest) or set(chosen or ()) - set(STYLES) or (objects and objects not in VOCABULARIES):
         raise DataError(
             f"The data {spec!r} is not known; expected a folder or sticker:SPLIT[:STYLES[:OBJECTS]] with split "
-            f"{', '.join(SPLITS)}, styles {', '.join(known)} and objects {', '.join(VOCABULARIES)}."
+            f"{', '.join(SPLITS)}, styles {', '.join(STYLES)} and objects {', '.join(VOCABULARIES)}."
         )
     return _scene_lines(split, chosen, objects or "named", limit)
 
@@ -63,15 +63,17 @@ def _scene_lines(split: str, styles: tuple[str, ...] | None, objects: str, limit
                     where=f"{name} phrase {number + 1}",
                     read_picture=lambda paint=paint: paint()[0],
                     read_mask=lambda paint=paint, number=number: paint()[1][number].mask,
+                    read_caption=lambda paint=paint: paint()[2],
                 )
             )
     return examples[:limit]
 
 
 @lru_cache(maxsize=2)  # a scene is repainted in milliseconds: never hold a whole set
-def _painted(split: str, styles: tuple[str, ...] | None, objects: str, index: int) -> tuple[np.ndarray, Sequence]:
+def _painted(split: str, styles: tuple[str, ...] | None, objects: str, index: int) -> tuple[np.ndarray, Sequence, str]:
+    from ldznet_ext.world.captions import caption
     from ldznet_ext.world.phrases import phrases
     from ldznet_ext.world.scenes import scene
 
     painted = scene(SEED, index, split=split, styles=styles, concepts=objects)
-    return painted.picture, phrases(painted)
+    return painted.picture, phrases(painted, concepts=objects), caption(painted)

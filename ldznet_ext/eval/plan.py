@@ -29,7 +29,7 @@ class View:
 
 
 NAMES = View(name="names", without=(REFERRING,))
-OBJECTS = View(name="objects", without=(REFERRING, "stuff"))
+OBJECTS = View(name="objects", only=("object",))
 STUFF = View(name="stuff", only=("stuff",))
 REFERRED = View(name="referring", only=(REFERRING,))
 
