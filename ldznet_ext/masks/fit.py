@@ -73,5 +73,5 @@ def _neighbours(side: float, multiple: int) -> set[int]:
 
 
 def _cost(size: Size, aspect: float, area: int) -> float:
-    """Distortion counts in full, a departure from the native area by half: networks bear a size better than a squeeze."""
+    """Distortion counts in full, a departure from the native area by half: a squeeze harms more."""
     return abs(math.log(size.height / size.width / aspect)) + 0.5 * abs(math.log(size.area / area))

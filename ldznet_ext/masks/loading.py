@@ -61,7 +61,7 @@ def _from_file(source: str | os.PathLike) -> np.ndarray:
     name = f"The picture {path.name!r}"
     _check_file(path, name)
     with warnings.catch_warnings():
-        # Pillow warns of "bombs" from 89 megapixels on (our own limit, checked before decoding, is 100) and of bad EXIF.
+        # Pillow warns of "bombs" from 89 megapixels on (our own limit is 100, checked first) and of bad EXIF.
         warnings.simplefilter("ignore")
         with _open(path, name) as image:
             return _from_image(image, name)
