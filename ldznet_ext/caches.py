@@ -1,6 +1,6 @@
 """Caches bounded in bytes, with keys that name everything a value depends on: a stale answer is worse than a slow one.
 
-Latent: VAE, picture, size, mean or sample. Text: encoder, phrase. Features: latent, texts of the batch, UNet, t, seed, taps, dtype.
+Latent: VAE, picture, size, mean or sample. Text: encoder, phrase. Features: latent, texts, UNet, t, seed, taps, dtype.
 """
 
 import hashlib

@@ -49,7 +49,7 @@ def generate_and_segment(
     """
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise PhraseError("The prompt is empty; expected what to paint, such as \"a fox on snow\".")
+        raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     calls, clock = backbone.unet_calls, Clock()
@@ -125,6 +125,6 @@ def _with_origin(result: Segmentation, prompt: str, steps: int, painting: int, s
     }
     extra = ""
     if result.unet_calls:
-        extra = f"No sampling step fell between t = 200 and 600, so {result.unet_calls} extra pass of the diffusion model was made."
+        extra = f"No sampling step fell between t = 200 and 600: {result.unet_calls} extra pass of the diffusion model was made."
     message = " ".join(part for part in (result.message, extra) if part)
     return replace(result, message=message, provenance={**result.provenance, **provenance})

@@ -114,7 +114,7 @@ def prepare_job(
     """Check everything and settle what the model will see; no model is needed for it."""
     check_sampling(steps, guidance, strength)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise PhraseError("The prompt is empty; expected what to paint inside the mask, such as \"an owl\".")
+        raise PhraseError('The prompt is empty; expected what to paint inside the mask, such as "an owl".')
     picture = load_picture(image)
     size = Size(*picture.shape[:2])
     chosen = _as_mask(mask, size)
@@ -187,8 +187,8 @@ def _as_mask(mask: "np.ndarray | Image.Image", size: Size) -> np.ndarray:
     array = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
     if array.shape != tuple(size):
         raise PictureError(
-            f"The mask is {'x'.join(map(str, array.shape))}; expected {size.height}x{size.width} (height x width) as the picture is, "
-            "so resize it."
+            f"The mask is {'x'.join(map(str, array.shape))}; expected {size.height}x{size.width} (height x width), the picture's "
+            "size, so resize it."
         )
     if array.dtype != bool:
         array = array > (0.5 if np.issubdtype(array.dtype, np.floating) else 127)

@@ -129,7 +129,9 @@ class _Found:
         """One phrase's map, score and status; an unknown word has a map of zeros."""
         if phrase not in self.known:
             prob = np.zeros(self.view.fit.original, np.float32)
-            return _cut(PhraseResult(text=phrase, status=UNKNOWN, score=0.0, prob=prob, box=None, area=0), self.threshold)
+            return _cut(
+                PhraseResult(text=phrase, status=UNKNOWN, score=0.0, prob=prob, box=None, area=0), self.threshold
+            )
         row = self.known.index(phrase)
         score = float(self.evidence.scores[row])
         there = score >= self.evidence.found_threshold and self.evidence.familiar is not False

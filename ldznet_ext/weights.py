@@ -94,7 +94,9 @@ class HeadInfo:
                 commit=metadata.get("commit", ""),
             )
         except (KeyError, ValueError, TypeError) as error:
-            raise HeadError(f"{source} has damaged metadata ({error}); expected a head's, so fetch or train it again.") from error
+            raise HeadError(
+                f"{source} has damaged metadata ({error}); expected a head's, so fetch or train it again."
+            ) from error
 
 
 def build_from(info: HeadInfo) -> "ZNet":
@@ -129,7 +131,9 @@ def save_head(
         os.replace(partial, target)
     except Exception as error:  # safetensors raises its own type for a full disk
         partial.unlink(missing_ok=True)
-        raise OutputError(f"{target} could not be written ({error}); expected a writable place with space, so choose one.") from error
+        raise OutputError(
+            f"{target} could not be written ({error}); expected a writable place with space, so choose one."
+        ) from error
     return target
 
 
@@ -155,7 +159,9 @@ def load_head(
             "so choose another head or another model."
         )
     tensors = read_tensors(path, HeadError)
-    statistics = {k.removeprefix(FAMILIARITY): tensors.pop(k).numpy() for k in list(tensors) if k.startswith(FAMILIARITY)}
+    statistics = {
+        k.removeprefix(FAMILIARITY): tensors.pop(k).numpy() for k in list(tensors) if k.startswith(FAMILIARITY)
+    }
     with torch.device("meta"):
         head = build_from(info)
     fill(head, tensors, Path(path).name, HeadError)
@@ -217,7 +223,9 @@ def read_header(
     """Metadata and tensor shapes of a safetensors file, read without torch and without its tensors."""
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise error(f"{path.name} is a '{path.suffix}' file; expected '.safetensors', so convert it: other formats can run code.")
+        raise error(
+            f"{path.name} is a '{path.suffix}' file; expected '.safetensors', so convert it: other formats can run code."
+        )
     try:
         with path.open("rb") as stream:
             length = struct.unpack("<Q", stream.read(8))[0]
@@ -254,12 +262,18 @@ def fill(module: "nn.Module", state: Mapping[str, "Tensor"], what: str, error: t
     wrong = [name for name in expected if name in state and tuple(state[name].shape) != expected[name]]
     extra = [name for name in state if name not in expected]
     if missing:
-        raise error(f"{what} lacks {_some(missing)}; expected all {len(expected)} tensors, so fetch or convert it again.")
+        raise error(
+            f"{what} lacks {_some(missing)}; expected all {len(expected)} tensors, so fetch or convert it again."
+        )
     if wrong:
         got = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]])}"
-        raise error(f"{what} has {_some(wrong)} of another shape ({got}); expected a file for this network, so choose another.")
+        raise error(
+            f"{what} has {_some(wrong)} of another shape ({got}); expected a file for this network, so choose another."
+        )
     if extra:
-        raise error(f"{what} has {_some(extra)}, which this network does not; expected a file for it, so choose another.")
+        raise error(
+            f"{what} has {_some(extra)}, which this network does not; expected a file for it, so choose another."
+        )
     module.load_state_dict(dict(state), assign=True)
 
 

@@ -94,7 +94,9 @@ class Upsample(nn.Module):
 class Level(nn.Module):
     """Residual blocks of one resolution, then a change of resolution."""
 
-    def __init__(self, channels: int, out: int, layers: int, groups: int, *, down: bool = False, up: bool = False) -> None:
+    def __init__(
+        self, channels: int, out: int, layers: int, groups: int, *, down: bool = False, up: bool = False
+    ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(Residual(channels if i == 0 else out, out, groups) for i in range(layers))
         if down:

@@ -130,4 +130,6 @@ class ClipText(nn.Module):
 def clip_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Drop the prefix older transformers write and the position table they save without need."""
     bare = {key.removeprefix("text_model."): value for key, value in state.items()}
-    return {key: value for key, value in bare.items() if key != "embeddings.position_ids" and "text_projection" not in key}
+    return {
+        key: value for key, value in bare.items() if key != "embeddings.position_ids" and "text_projection" not in key
+    }

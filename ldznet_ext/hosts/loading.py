@@ -92,15 +92,24 @@ def read_single_file(path: Path, companion: Path | None) -> Parts:
             "so choose another."
         )
     if companion is None:
-        raise ModelError(f"{path.name} brings no vocabulary; expected Sticker-SD in a model folder to lend CLIP's, so put it there.")
+        raise ModelError(
+            f"{path.name} brings no vocabulary; expected Sticker-SD in a model folder to lend CLIP's, so put it there."
+        )
     state = read_tensors(path)
     unet, vae, text = (
-        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)} for prefix in prefixes
+        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        for prefix in prefixes
     )
     config = unet_config_from_shapes(unet)
     sticker = family_of(config) == "sticker"
-    vae_config = pick_fields(AutoencoderConfig, _read_json(companion / "vae" / "config.json")) if sticker else AutoencoderConfig()
-    text_config = pick_fields(TextConfig, _read_json(companion / "text_encoder" / "config.json")) if sticker else TextConfig()
+    vae_config = (
+        pick_fields(AutoencoderConfig, _read_json(companion / "vae" / "config.json"))
+        if sticker
+        else AutoencoderConfig()
+    )
+    text_config = (
+        pick_fields(TextConfig, _read_json(companion / "text_encoder" / "config.json")) if sticker else TextConfig()
+    )
     settings = _read_json(companion / "unet" / "config.json") if sticker else {"sample_size": 64}
     return Parts(
         name=path.stem,
@@ -141,7 +150,9 @@ def unet_config(settings: Mapping[str, Any]) -> UNetConfig:
             linear_projection=bool(settings.get("use_linear_projection", False)),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ModelError(f"The UNet's config.json lacks or garbles {error}; expected diffusers' settings, so fetch it again.") from error
+        raise ModelError(
+            f"The UNet's config.json lacks or garbles {error}; expected diffusers' settings, so fetch it again."
+        ) from error
 
 
 def unet_config_from_shapes(state: Mapping[str, Tensor]) -> UNetConfig:
@@ -156,10 +167,12 @@ def unet_config_from_shapes(state: Mapping[str, Tensor]) -> UNetConfig:
         projection = state["input_blocks.1.1.proj_in.weight"]
         context = state["input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"].shape[1]
     except KeyError as error:
-        raise ModelError(f"The checkpoint's UNet lacks {error}; expected a Stable Diffusion 1.x UNet, so choose another.") from error
+        raise ModelError(
+            f"The checkpoint's UNet lacks {error}; expected a Stable Diffusion 1.x UNet, so choose another."
+        ) from error
     if projection.ndim == 2 or len(widths) != 4:
         raise ModelError(
-            "The checkpoint is not of Stable Diffusion 1.x; expected such a single file, so load other kinds from a diffusers folder."
+            "The checkpoint is not of Stable Diffusion 1.x; expected such a single file, so load others from a diffusers folder."
         )
     return UNetConfig(
         in_channels=first.shape[1], model_channels=widths[0], channel_mult=_multiples(widths), context_dim=context
@@ -184,7 +197,9 @@ def build(make: Callable[[], Module], state: State, what: str) -> Module:
 def pick_fields(kind: type[Config], settings: Mapping[str, Any]) -> Config:
     """A configuration from the entries of a JSON object that it has; lists become tuples."""
     names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    chosen = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items() if name in names and v is not None}
+    chosen = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in settings.items() if name in names and v is not None
+    }
     return kind(**chosen)
 
 
@@ -200,7 +215,9 @@ def _weights(folder: Path) -> State:
     names = [*WEIGHTS, *(name.replace(".safetensors", ".fp16.safetensors") for name in WEIGHTS)]
     path = next((folder / name for name in names if (folder / name).is_file()), None)
     if path is None:
-        raise ModelError(f"{folder} has no .safetensors file; expected {WEIGHTS[0]} or {WEIGHTS[1]}, so fetch or convert it.")
+        raise ModelError(
+            f"{folder} has no .safetensors file; expected {WEIGHTS[0]} or {WEIGHTS[1]}, so fetch or convert it."
+        )
     return read_tensors(path)
 
 
@@ -208,7 +225,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read; expected a diffusers config.json, so fetch the model again.") from error
+        raise ModelError(
+            f"{path} cannot be read; expected a diffusers config.json, so fetch the model again."
+        ) from error
     if not isinstance(settings, dict):
         raise ModelError(f"{path} is not a JSON object; expected a diffusers config.json, so fetch the model again.")
     return settings

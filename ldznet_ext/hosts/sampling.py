@@ -33,7 +33,9 @@ def sample(
     """
     check_sampling(steps, guidance, start.strength if start else 1.0)
     if not prompts or len(prompts) != len(seeds):
-        raise OptionError(f"There are {len(prompts)} prompts and {len(seeds)} seeds; expected as many of both, at least one.")
+        raise OptionError(
+            f"There are {len(prompts)} prompts and {len(seeds)} seeds; expected as many of both, at least one."
+        )
     guided = guidance != 1.0
     texts = backbone.text([negative] * len(prompts) + list(prompts)) if guided else backbone.text(prompts)
     noise = _noise(backbone, seeds, size or backbone.native, start)

@@ -45,7 +45,9 @@ class Schedule:
         [751, 501, 251, 1]
         """
         if not isinstance(count, int) or not 1 <= count <= self.steps:
-            raise OptionError(f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, for example 20.")
+            raise OptionError(
+                f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, for example 20."
+            )
         if self.spacing == "trailing":
             times = np.round(np.arange(self.steps, 0, -self.steps / count)).astype(int) - 1
         elif self.spacing == "linspace":
@@ -103,4 +105,6 @@ def read_schedule(folder: Path) -> Schedule:
     except (ValueError, TypeError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{path} cannot be read; expected a diffusers scheduler configuration, so restore it.") from error
+        raise ModelError(
+            f"{path} cannot be read; expected a diffusers scheduler configuration, so restore it."
+        ) from error

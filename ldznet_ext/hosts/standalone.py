@@ -123,7 +123,9 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise OptionError(f"The device '{device}' cannot be used ({reason}); expected one this machine has, such as cpu.") from error
+        raise OptionError(
+            f"The device '{device}' cannot be used ({reason}); expected one this machine has, such as cpu."
+        ) from error
     return chosen
 
 
@@ -152,14 +154,18 @@ def _sticker() -> Path:
     found = find_model(DEFAULT_MODEL)
     if found is None:
         places = ", ".join(str(folder) for folder in model_folders())
-        raise ModelError(f"The model {DEFAULT_MODEL} is in none of {places}; expected it there, so restore it or name another.")
+        raise ModelError(
+            f"The model {DEFAULT_MODEL} is in none of {places}; expected it there, so restore it or name another."
+        )
     return found
 
 
 def _from_hub(source: str) -> Path:
     """Files of a hub model, from its cache if they are there."""
     owner, _, name = source.partition("/")
-    plausible = bool(owner and name) and not source.startswith((".", "/", "~")) and "/" not in name and "\\" not in source
+    plausible = (
+        bool(owner and name) and not source.startswith((".", "/", "~")) and "/" not in name and "\\" not in source
+    )
     if not plausible or Path(source).suffix in (".safetensors", ".ckpt", ".pt", ".bin"):
         raise ModelError(
             f"The model '{source}' does not exist; expected a diffusers folder, a .safetensors file, a name in a model folder "
@@ -168,7 +174,9 @@ def _from_hub(source: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise ModelError(f"The model '{source}' is not here and huggingface_hub is missing; install it or name a folder.") from error
+        raise ModelError(
+            f"The model '{source}' is not here and huggingface_hub is missing; install it or name a folder."
+        ) from error
     wanted = ["*.json", *(f"{part}/{pattern}" for part in (*PARTS, "scheduler") for pattern in HUB_FILES)]
     with contextlib.suppress(Exception):  # not in the hub's cache: many types, none of them stable between its versions
         local = Path(snapshot_download(source, allow_patterns=wanted, local_files_only=True))
@@ -178,4 +186,6 @@ def _from_hub(source: str) -> Path:
         return Path(snapshot_download(source, allow_patterns=wanted))
     except Exception as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise NetworkError(f"The model '{source}' could not be fetched ({reason}); check the name and the network.") from error
+        raise NetworkError(
+            f"The model '{source}' could not be fetched ({reason}); check the name and the network."
+        ) from error

@@ -29,7 +29,9 @@ class Tokens:
         vocabulary = {token: tokenizer.token_to_id(token) for token in (START, END, pad)}
         missing = [token for token, number in vocabulary.items() if number is None]
         if missing:
-            raise ModelError(f"The tokenizer has no token {missing[0]}; expected CLIP's vocabulary, so use such a model.")
+            raise ModelError(
+                f"The tokenizer has no token {missing[0]}; expected CLIP's vocabulary, so use such a model."
+            )
         self._start, self._end, self._pad = (vocabulary[token] for token in (START, END, pad))
 
     def encode(self, phrase: str) -> list[int]:

@@ -18,7 +18,8 @@ class Familiarity:
     """Statistics of the pooled features of training pictures.
 
     mean, scale (d,): of each channel. basis (k, d), variance (k,): principal directions of the standardised channels.
-    residual: mean squared length outside them, divided by k. limit: the distance that 99 % of unseen training pictures stay below.
+    residual: mean squared length outside them, divided by k. limit: the distance that 99 % of unseen pictures of
+    training's kind stay below.
     """
 
     mean: np.ndarray
@@ -41,7 +42,9 @@ class Familiarity:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Float32 arrays for a head's file."""
-        return {name: np.asarray(getattr(self, name), np.float32).reshape(shape) for name, shape in _shapes(self).items()}
+        return {
+            name: np.asarray(getattr(self, name), np.float32).reshape(shape) for name, shape in _shapes(self).items()
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Familiarity":
@@ -58,14 +61,18 @@ def pool_features(features: Mapping[str, np.ndarray], taps: Sequence[str]) -> np
     return np.concatenate([np.asarray(features[tap], np.float32).mean(axis=(0, 2, 3)) for tap in taps])
 
 
-def fit_familiarity(features: np.ndarray, *, components: int = COMPONENTS, percentile: float = PERCENTILE) -> Familiarity:
+def fit_familiarity(
+    features: np.ndarray, *, components: int = COMPONENTS, percentile: float = PERCENTILE
+) -> Familiarity:
     """Fit on pooled features (n, d) of training pictures.
 
     The limit is taken from pictures left out in turn: those the statistics were fitted on lie too near.
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2 * FOLDS:
-        raise ValueError(f"expected pooled features (n, d) of at least {2 * FOLDS} pictures, got the shape {features.shape}")
+        raise ValueError(
+            f"expected pooled features (n, d) of at least {2 * FOLDS} pictures, got the shape {features.shape}"
+        )
     turns = np.arange(len(features)) % FOLDS
     left_out = [_fit(features[turns != turn], components).distance(features[turns == turn]) for turn in range(FOLDS)]
     fitted = _fit(features, components)

@@ -64,7 +64,9 @@ class HeadSegmenter:
         path = head or cls._first(backbone)
         trained, info, familiarity = _load_cached(path, backbone)
         if info.kind != cls.kind:
-            raise HeadError(f"{path.name} is a head of kind '{info.kind}'; expected '{cls.kind}', so choose another method.")
+            raise HeadError(
+                f"{path.name} is a head of kind '{info.kind}'; expected '{cls.kind}', so choose another method."
+            )
         return cls(trained, info, familiarity, source=path.name)
 
     @classmethod

@@ -34,7 +34,12 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, obje
     for module, name in ((unet, "unet"), (vae, "vae"), (text, "text_encoder")):
         module.eval().save_pretrained(folder / name)
     diffusers.DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
     ).save_pretrained(folder / "scheduler")
     (folder / "tokens_seen.json").write_text(json.dumps([]))
     return folder, unet, vae, text, transformers.CLIPTokenizer.from_pretrained(folder / "tokenizer")
@@ -63,7 +68,15 @@ def test_autoencoder(oracle: tuple, backbone: StandaloneBackbone) -> None:
 
 @pytest.mark.parametrize(
     "phrase",
-    ["fox", "A  red\tballoon, on the snow!", "cat's 12 cats", "caf\u00e9 cafe\u0301 \u00dcber", "\U0001f98a \u202efox\u200f", "", "fox " * 300],
+    [
+        "fox",
+        "A  red\tballoon, on the snow!",
+        "cat's 12 cats",
+        "caf\u00e9 cafe\u0301 \u00dcber",
+        "\U0001f98a \u202efox\u200f",
+        "",
+        "fox " * 300,
+    ],
 )
 def test_tokens_and_text(oracle: tuple, backbone: StandaloneBackbone, phrase: str) -> None:
     given = oracle[4](phrase, padding="max_length", max_length=77, truncation=True, return_tensors="pt")
