@@ -116,10 +116,11 @@ class Scores:
         status: str = FOUND,
         kind: str = "object",
         picture: str = "",
+        threshold: float | None = None,
     ) -> None:
         """Take in one map `prob` (h w, 0-1) and its truth (h w, bool), None when the phrase is absent.
 
-        `status` never gates the map: a phrase that is there counts with its map although it was not found.
+        `threshold` is the operating point of this map (None: that of the set). `status` never gates the map: a phrase that is there counts with its map although it was not found.
         A truth without a single true pixel scores 0, as in the reference.
         """
         score = None if score is None or not np.isfinite(score) else float(score)
@@ -129,7 +130,8 @@ class Scores:
             sums = self.histograms.setdefault(kind, np.zeros((2, BINS), np.int64))
             sums += full.histogram
             counts = Counts(tp=full.tp, fp=full.fp, fn=full.fn, histogram=np.zeros((2, 0), np.int64))
-            edge = boundary_iou(prob > self.threshold, truth.astype(bool, copy=False))
+            cut = self.threshold if threshold is None else threshold
+            edge = boundary_iou(prob > cut, truth.astype(bool, copy=False))
         found = status == FOUND
         self.lines.append(Line(picture=picture, kind=kind, score=score, found=found, counts=counts, boundary=edge))
 

@@ -11,7 +11,7 @@ import numpy as np
 from ldznet_ext.errors import DataError
 from ldznet_ext.eval.datasets import load
 from ldznet_ext.eval.example import Example
-from ldznet_ext.eval.metrics import OPERATING_THRESHOLD, Scores
+from ldznet_ext.eval.metrics import Scores
 from ldznet_ext.result import Segmentation
 
 PHRASES_AT_ONCE = 32  # bounds memory on a picture with hundreds of phrases
@@ -32,13 +32,13 @@ def evaluate(
     segment: Segment,
     limit: int | None = None,
     method: str | None = None,
-    threshold: float = OPERATING_THRESHOLD,
+    threshold: float | None = None,
     progress: Progress | None = None,
 ) -> dict[str, object]:
     """Score `segment` on the first `limit` lines of `data` (see `datasets.load`): what `evaluate --json` prints.
 
     `method` is the name to report (None: the one the segmenter gives itself). `threshold` is the operating point at
-    which boundary IoU is taken; mIoU and IoU_FG are at the best of 49.
+    which boundary IoU is taken (None: the segmenter's own, else 0.5); mIoU and IoU_FG are at the best of 49.
     """
     scores, name = score(load(data, limit), segment=segment, threshold=threshold, progress=progress)
     return {"data": data, "method": method or name, **scores.as_dict()}
@@ -48,17 +48,18 @@ def score(
     examples: Sequence[Example],
     *,
     segment: Segment,
-    threshold: float = OPERATING_THRESHOLD,
+    threshold: float | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scores, str]:
     """Score `segment` on lines: the scores, with the lines in their own order, and the method's name for itself."""
-    scores, name = Scores(threshold=threshold), ""
+    scores, name = Scores(), ""
     order: list[int] = []
     for numbers in _chunks(examples):
         group = [examples[number] for number in numbers]
         picture = group[0].picture
         result = segment(picture, [example.phrase for example in group])
         name = result.method
+        cut = result.provenance.get("threshold") if threshold is None else threshold
         for example, phrase in zip(group, result.phrases, strict=True):
             scores.add(
                 phrase.prob,
@@ -67,6 +68,7 @@ def score(
                 status=phrase.status,
                 kind=example.kind,
                 picture=example.source,
+                threshold=cut,
             )
         order += numbers
         if progress is not None:

@@ -18,8 +18,9 @@ LEFT[:, :3] = True
 class Fake:
     """Answers "left" and "right" exactly, anything else with nothing; counts its calls."""
 
-    def __init__(self):
+    def __init__(self, threshold=None):
         self.calls = []
+        self.provenance = {} if threshold is None else {"threshold": threshold}
 
     def __call__(self, picture, phrases):
         self.calls.append((int(picture[0, 0, 0]), tuple(phrases)))
@@ -27,7 +28,7 @@ class Fake:
         empty = np.zeros(picture.shape[:2], np.float32)
         return Segmentation(
             size=Size(*picture.shape[:2]), method="fake", model="none", familiar=None, phrases=answers,
-            prob=empty, mask=empty > 0, seconds={}, unet_calls=0,
+            prob=empty, mask=empty > 0, seconds={}, unet_calls=0, provenance=self.provenance,
         )  # fmt: skip
 
     def answer(self, phrase, shape):
@@ -87,3 +88,12 @@ def test_a_mask_of_another_size_is_refused(data, tmp_path):
     Image.fromarray(LEFT[:, :5]).save(tmp_path / "left.png")
     with pytest.raises(DataError, match=r"line 1: the mask is 5 x 4 pixels and the picture 6 x 4"):
         run.evaluate(data, segment=Fake())
+
+
+def test_boundaries_are_taken_at_the_segmenters_own_threshold(data):
+    def boundary(own=None, **given):
+        return run.evaluate(data, segment=Fake(own), **given)["boundary_iou"]
+
+    assert boundary() == boundary(own=0.89) == 1.0  # its masks are 0.9
+    assert boundary(own=0.91) == 0.0
+    assert boundary(own=0.91, threshold=0.3) == 1.0

@@ -1,0 +1,106 @@
+"""The report's real tools: training by recipe, segmenting through the pipeline, img2img by the loaded model."""
+
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ldznet_ext.errors import HeadError, LdznetError, ModelError
+from ldznet_ext.eval.plan import TRAIN_STYLE
+from ldznet_ext.eval.report import Tools
+from ldznet_ext.eval.run import Segment
+from ldznet_ext.result import Segmentation
+
+HEAD_RECIPE = "head"
+
+
+def default_tools(model: str | None = None, device: str | None = None) -> Tools:
+    """Tools around one loaded diffusion model (None: Sticker-SD). Raises ModelError when it cannot be loaded."""
+    from ldznet_ext.backbone import default_backbone, load_backbone
+
+    backbone = load_backbone(model, device) if model or device else default_backbone()
+    return Tools(
+        train=train_head,
+        open=partial(open_head, backbone),
+        redraw=partial(redraw, backbone),
+        shipped=_shipped(backbone.family),
+        model=f"{backbone.name} {_weights(model)}",
+    )
+
+
+def train_head(kind: str, seed: int, minutes: float, out: Path) -> None:
+    """Train one network of the comparison into `out`, on one style; a killed training goes on from its checkpoint."""
+    from ldznet_ext.train.cli import build_task
+    from ldznet_ext.train.loop import train
+    from ldznet_ext.train.recipe import load_recipe
+
+    recipe = load_recipe(HEAD_RECIPE).with_budget(minutes=minutes)
+    model, data = {**recipe.model, "kind": kind}, {**recipe.data, "styles": [TRAIN_STYLE]}
+    recipe = replace(recipe, seed=seed, model=model, data=data)
+    folder = train(build_task(recipe), recipe, out.with_suffix(""))
+    shutil.copyfile(_exported(folder, kind), out)
+
+
+def open_head(backbone: object, head: Path, refine: bool) -> Segment:
+    """A segmenter of the pipeline's, from a head's file."""
+    from ldznet_ext.pipeline import segment
+    from ldznet_ext.weights import read_info
+
+    kind = read_info(head).kind
+
+    def run(picture: np.ndarray, phrases: list[str]) -> Segmentation:
+        return segment(picture, phrases, backbone=backbone, method=kind, head=head, refine=refine)
+
+    return run
+
+
+def redraw(backbone: object, picture: np.ndarray, caption: str, strength: float, seed: int) -> np.ndarray:
+    """The picture (uint8 h w 3) passed through img2img: repainted everywhere, from its own noised latent."""
+    from ldznet_ext.inpaint import inpaint
+
+    everywhere = np.ones(picture.shape[:2], bool)
+    return np.array(inpaint(picture, everywhere, caption, backbone=backbone, seed=seed, strength=strength, feather=0))
+
+
+def _shipped(family: str) -> Path | None:
+    from ldznet_ext.weights import find_heads
+
+    return next((path for path, _ in find_heads(family, "ldznet")), None)
+
+
+def _exported(folder: Path, kind: str) -> Path:
+    """The head a training left in its folder, whatever its name."""
+    from ldznet_ext.weights import read_info
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            if read_info(path).kind == kind:
+                return path
+        except LdznetError:  # the checkpoint
+            continue
+    raise HeadError(f"The training left no head of kind '{kind}' in {folder}; expected one, so run it again.")
+
+
+def _weights(model: str | None) -> str:
+    """A mark that changes with the weights' files, so that cells of older weights are not kept."""
+    from ldznet_ext.backbone import DEFAULT_MODEL
+    from ldznet_ext.weights import find_model
+
+    path = Path(model) if model and Path(model).exists() else find_model(model or DEFAULT_MODEL)
+    if path is None:
+        if model is None:
+            raise ModelError(f"The model '{DEFAULT_MODEL}' was not found in the model folders; expected it in models/.")
+        return model
+    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    return " ".join(f"{file.stat().st_size}:{_head_and_tail(file)}" for file in files)
+
+
+def _head_and_tail(file: Path, length: int = 1 << 16) -> str:
+    import hashlib
+
+    with file.open("rb") as stream:
+        first = stream.read(length)
+        stream.seek(max(0, file.stat().st_size - length))
+        return hashlib.sha256(first + stream.read()).hexdigest()[:12]

@@ -1,0 +1,58 @@
+"""The real tools around a tiny model: a head opened by its file, img2img, and a mark that follows the weights."""
+
+import numpy as np
+import pytest
+
+from ldznet_ext.errors import HeadError
+from ldznet_ext.eval import tools
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tiny.write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def kit(models, monkeypatch):
+    monkeypatch.setenv("LDZNET_MODELS", str(models))
+    return tools.default_tools()
+
+
+def test_what_is_found(kit, models):
+    assert kit.shipped == models / "ldznet-sticker.safetensors"
+    assert kit.model.startswith("sticker-sd ")
+
+
+def test_a_head_is_opened_by_its_own_kind(kit, models):
+    picture = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
+    result = kit.open(models / "ldznet-sticker.safetensors", False)(picture, ["fox", "owl"])
+    assert result.method == "ldznet"
+    assert result.provenance["refined"] is False
+    assert [one.prob.shape for one in result.phrases] == [(60, 90)] * 2
+
+
+def test_img2img_is_seeded_and_weaker_at_a_lower_strength(kit):
+    picture = np.full((128, 128, 3), 90, np.uint8)
+    weak, again, strong = (kit.redraw(picture, "a fox", strength, 3) for strength in (0.1, 0.1, 0.9))
+    assert weak.shape == picture.shape
+    assert weak.dtype == np.uint8
+    np.testing.assert_array_equal(weak, again)
+    assert (weak != strong).any()
+
+
+def test_the_mark_changes_with_the_weights(models, monkeypatch, tmp_path):
+    monkeypatch.setenv("LDZNET_MODELS", str(models))
+    one = tools._weights(None)
+    monkeypatch.setenv("LDZNET_MODELS", str(tmp_path))
+    tiny.write_model(tmp_path / "sticker-sd", seed=5)
+    assert tools._weights(None) != one
+
+
+def test_the_exported_head_is_told_from_the_checkpoint(tmp_path, models):
+    checkpoint = models / "sticker-sd" / "unet" / "diffusion_pytorch_model.safetensors"
+    (tmp_path / "checkpoint.safetensors").write_bytes(checkpoint.read_bytes())
+    with pytest.raises(HeadError, match="left no head"):
+        tools._exported(tmp_path, "znet")
+    path = tiny.write_head(tmp_path / "znet.safetensors", "znet")
+    assert tools._exported(tmp_path, "znet") == path
