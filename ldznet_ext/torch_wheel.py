@@ -9,11 +9,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -93,7 +93,7 @@ def _from_index(
     say(f"  No CPU build of {PINNED} could be had; the package index has it: {size}, {len(extras)} GPU packages in it.")
     if extras or not wheels:
         say("  It starts in 10 s. Ctrl-C stops it; TORCH= names another torch (a requirement, a wheel or a path).")
-        time.sleep(10)
+        sleep(10)
     return Choice(what=f"{PINNED} from the package index, {size}", arguments=(PINNED,))
 
 

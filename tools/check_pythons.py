@@ -1,6 +1,6 @@
 """Does the project resolve and compile on every Python it promises? One is run; the others are checked this way.
 
-`python tools/check_pythons.py [--write] [PYTHON...]`: resolves pyproject.toml against the package index for each version
+`python tools/check_pythons.py [--write] [PYTHON...]`: resolves pyproject.toml for each version
 with uv (nothing is downloaded but metadata) and compiles the sources with each PYTHON named or found on the PATH.
 `--write` renews constraints/known-good.txt from what was resolved.
 """

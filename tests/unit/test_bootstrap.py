@@ -178,7 +178,7 @@ def test_a_cpu_build_is_taken_from_the_first_place_that_has_one(
 def test_gigabytes_are_announced_before_they_are_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     waits: list[float] = []
-    monkeypatch.setattr(torch_wheel.time, "sleep", waits.append)
+    monkeypatch.setattr(torch_wheel, "sleep", waits.append)
     python = fake_pip(tmp_path, report(PLAIN), "", report(PLAIN, ("nvidia-cublas", "13"), ("triton", "3")))
     monkeypatch.setattr(torch_wheel, "_bytes", lambda url: 900_000_000)
     said: list[str] = []
