@@ -63,11 +63,10 @@ def locate(unet: nn.Module, taps: Iterable[str]) -> dict[str, Port]:
 
 def _find_port(blocks: dict[str, Block], tap: Tap) -> Port:
     block = blocks.get(tap.place, Block(None, None))
-    owner = block.res if tap.part.startswith("res.") else block.transformer
+    kind = "res" if tap.part.startswith("res.") else "transformer"
+    owner = getattr(block, kind)
     if owner is None:
-        having = [
-            place for place, other in blocks.items() if (other.res if tap.part[:3] == "res" else other.transformer)
-        ]
+        having = [place for place, other in blocks.items() if getattr(other, kind) is not None]
         suffix = f".{tap.part}" if tap.part else ""
         raise ModelError(
             f"got the tap '{tap}', which this UNet lacks, expected one of "
