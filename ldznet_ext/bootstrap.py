@@ -22,10 +22,7 @@ from ldznet_ext import torch_wheel
 from ldznet_ext.errors import LdznetError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-RUN_MODULES = (
-    *("torch", "numpy", "safetensors", "einops", "cv2", "scipy", "skimage", "PIL", "tqdm", "lark"),
-    *("diffusers", "transformers"),
-)
+RUN_MODULES = ("torch", "numpy", "safetensors", "einops", "cv2", "scipy", "PIL", "tqdm", "diffusers", "transformers")
 """What `import` calls the run-time dependencies of pyproject.toml."""
 EXPECTED_MB = {"run": 680, "test": 120, "dev": 340}
 """On disk, beside torch, measured on Linux x86-64 with Python 3.11; said before a step starts."""
