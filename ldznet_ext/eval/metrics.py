@@ -120,7 +120,8 @@ class Scores:
     ) -> None:
         """Take in one map `prob` (h w, 0-1) and its truth (h w, bool), None when the phrase is absent.
 
-        `threshold` is the operating point of this map (None: that of the set). `status` never gates the map: a phrase that is there counts with its map although it was not found.
+        `threshold` is the operating point of this map (None: that of the set). `status` never gates the map: a phrase
+        that is there counts with its map although it was not found.
         A truth without a single true pixel scores 0, as in the reference.
         """
         score = None if score is None or not np.isfinite(score) else float(score)

@@ -36,7 +36,10 @@ REFERRED = View(name="referring", only=(REFERRING,))
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """One set that every method is run over once. `redrawn`: its pictures pass through img2img first."""
+    """One set that every method is run over once. The first view is what plots and claims are about.
+
+    `redrawn`: its pictures pass through img2img first.
+    """
 
     name: str
     data: str
@@ -50,7 +53,9 @@ COMPARED = (
     Sweep(name="styles", data="sticker:test:noto,flat,twemoji", title="styles only the diffusion model knows"),
     Sweep(name="emojione", data="sticker:test:emojione", title="a style neither knows (emojione)"),
     Sweep(name="photo", data="sticker:test:photo", title="photographs"),
-    Sweep(name="held_out", data="sticker:test:fluent:held_out", title="held-out objects"),
+    Sweep(
+        name="held_out", data="sticker:test:fluent:held_out", title="held-out objects", views=(OBJECTS, NAMES, STUFF)
+    ),
     Sweep(name="img2img", data="sticker:test:fluent", title="test scenes redrawn by img2img", redrawn=True),
 )
 """Run over by RGBNet, ZNet, LD-ZNet, concatenation and the floors."""
