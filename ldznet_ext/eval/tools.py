@@ -22,7 +22,7 @@ def default_tools(model: str | None = None, device: str | None = None) -> Tools:
 
     backbone = load_backbone(model, device) if model or device else default_backbone()
     return Tools(
-        train=train_head,
+        train=partial(train_head, _folder(model)),
         open=partial(open_head, backbone),
         redraw=partial(redraw, backbone),
         shipped=_shipped(backbone.family),
@@ -30,15 +30,19 @@ def default_tools(model: str | None = None, device: str | None = None) -> Tools:
     )
 
 
-def train_head(kind: str, seed: int, minutes: float, out: Path) -> None:
-    """Train one network of the comparison into `out`, on one style; a killed training goes on from its checkpoint."""
+def train_head(sticker_sd: Path, kind: str, seed: int, minutes: float, out: Path) -> None:
+    """Train one network of the comparison into `out`, on one style; a killed training goes on from its checkpoint.
+
+    All kinds share the recipe, the seed's scenes and the start, the UNet of the diffusers folder `sticker_sd`.
+    """
     from ldznet_ext.train.cli import build_task
     from ldznet_ext.train.loop import train
     from ldznet_ext.train.recipe import load_recipe
 
     recipe = load_recipe(HEAD_RECIPE).with_budget(minutes=minutes)
-    model, data = {**recipe.model, "kind": kind}, {**recipe.data, "styles": [TRAIN_STYLE]}
-    recipe = replace(recipe, seed=seed, model=model, data=data)
+    model = {**recipe.model, "head": kind, "sticker_sd": str(sticker_sd)}
+    data = {**recipe.data, "styles": [TRAIN_STYLE]}
+    recipe = replace(recipe, seed=recipe.seed + seed, start="", model=model, data=data)
     folder = train(build_task(recipe), recipe, out.with_suffix(""))
     shutil.copyfile(_exported(folder, kind), out)
 
@@ -83,17 +87,24 @@ def _exported(folder: Path, kind: str) -> Path:
     raise HeadError(f"The training left no head of kind '{kind}' in {folder}; expected one, so run it again.")
 
 
-def _weights(model: str | None) -> str:
-    """A mark that changes with the weights' files, so that cells of older weights are not kept."""
+def _folder(model: str | None) -> Path:
+    """The diffusers folder of the model: heads are trained from it."""
     from ldznet_ext.backbone import DEFAULT_MODEL
     from ldznet_ext.weights import find_model
 
-    path = Path(model) if model and Path(model).exists() else find_model(model or DEFAULT_MODEL)
-    if path is None:
-        if model is None:
-            raise ModelError(f"The model '{DEFAULT_MODEL}' was not found in the model folders; expected it in models/.")
-        return model
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    path = Path(model) if model and Path(model).is_dir() else find_model(model or DEFAULT_MODEL)
+    if path is None or not path.is_dir():
+        raise ModelError(
+            f"The model '{model or DEFAULT_MODEL}' is not a folder in the diffusers layout; the report trains from one, so "
+            "name it, or put sticker-sd into models/."
+        )
+    return path
+
+
+def _weights(model: str | None) -> str:
+    """A mark that changes with the weights' files, so that cells of older weights are not kept."""
+    path = _folder(model)
+    files = sorted(path.rglob("*.safetensors"))
     return " ".join(f"{file.stat().st_size}:{_head_and_tail(file)}" for file in files)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ldznet_ext.errors import HeadError
+from ldznet_ext.errors import HeadError, ModelError
 from ldznet_ext.eval import tools
+from ldznet_ext.weights import read_info
 from tests import tiny
 
 
@@ -39,6 +40,34 @@ def test_img2img_is_seeded_and_weaker_at_a_lower_strength(kit):
     assert weak.dtype == np.uint8
     np.testing.assert_array_equal(weak, again)
     assert (weak != strong).any()
+
+
+def test_networks_are_trained_alike_but_for_their_kind(kit, models, monkeypatch, tmp_path):
+    from ldznet_ext.train import cli, loop
+
+    recipes = []
+
+    def train(task, recipe, out):
+        recipes.append(recipe)
+        tiny.write_head(out / "any-name.safetensors", recipe.model["head"])
+        return out
+
+    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr(cli, "build_task", lambda recipe: None)
+    for kind in ("znet", "ldznet"):
+        kit.train(kind, 2, 1.5, tmp_path / f"{kind}-seed2.safetensors")
+        assert read_info(tmp_path / f"{kind}-seed2.safetensors").kind == kind
+    one, two = (recipe.as_dict() for recipe in recipes)
+    assert one["model"].pop("head") != two["model"].pop("head")
+    assert one == two
+    assert (one["minutes"], one["steps"], one["data"]["styles"]) == (1.5, None, ["fluent"])
+    assert one["model"]["sticker_sd"] == str(models / "sticker-sd")
+
+
+def test_a_model_to_train_from_must_be_a_folder(models, monkeypatch):
+    monkeypatch.setenv("LDZNET_MODELS", str(models))
+    with pytest.raises(ModelError, match="not a folder"):
+        tools._folder("ldznet-sticker")
 
 
 def test_the_mark_changes_with_the_weights(models, monkeypatch, tmp_path):
