@@ -149,7 +149,7 @@ def _checked_dtype(array: np.ndarray) -> np.ndarray:
         return array.astype(np.uint8) * 255
     if array.dtype in (np.uint8, np.uint16):
         return array
-    if np.issubdtype(array.dtype, np.floating) and 0 <= array.min() and array.max() <= 1:  # false for NaN
+    if np.issubdtype(array.dtype, np.floating) and array.min() >= 0 and array.max() <= 1:  # false for NaN
         return array.astype(np.float32)
     raise PictureError(
         f"The picture array is {array.dtype} from {array.min()} to {array.max()}; expected uint8 (0-255), uint16 or "

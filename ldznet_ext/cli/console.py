@@ -1,0 +1,89 @@
+"""What the command line says, and where: one JSON object or a short report on standard output, all else on standard error."""
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Tick = Callable[[int, int], None]
+"""Called with what is done and what there is to do."""
+
+
+def debugging() -> bool:
+    """Whether LDZNET_DEBUG asks for tracebacks and warnings."""
+    return os.environ.get("LDZNET_DEBUG", "") not in ("", "0")
+
+
+def prepare_streams() -> None:
+    """Words may be in any script, the terminal in any encoding: print an escape rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def say(text: str) -> None:
+    """A line for people, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line of the short report, on standard output."""
+    print(text)
+
+
+def emit(value: dict[str, Any]) -> None:
+    """Print one JSON object on one line; numbers are finite, and characters the stream lacks are escaped."""
+    text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False)
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeError, LookupError):
+        text = json.dumps(finite(value), allow_nan=False)
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def quiet_output() -> Iterator[None]:
+    """Send what libraries print to standard error, so that standard output carries the answer alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def finite(value: Any, digits: int = 6) -> Any:
+    """A copy fit for JSON: numbers rounded, NaN and infinities as null, tuples and numpy numbers as JSON knows them."""
+    if isinstance(value, dict):
+        return {str(key): finite(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item, digits) for item in value]
+    if isinstance(value, (bool, str, int)) or value is None:
+        return value
+    if hasattr(value, "item"):
+        return finite(value.item(), digits)
+    if isinstance(value, float):
+        return round(value, digits) if math.isfinite(value) else None
+    return str(value)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def progress(label: str, unit: str = "it") -> Iterator[Tick]:
+    """A bar on standard error while the body runs, if that is a terminal; call what is yielded with (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=label, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
+
+        def tick(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield tick

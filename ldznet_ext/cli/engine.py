@@ -1,0 +1,73 @@
+"""The engine as the commands call it: each function imports what it needs when it is called, never before."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from ldznet_ext.backbone import Backbone
+    from ldznet_ext.cli.console import Tick
+    from ldznet_ext.result import Segmentation
+
+
+def open_backbone(args: argparse.Namespace) -> "Backbone":
+    """The diffusion model the options name."""
+    from ldznet_ext.backbone import default_backbone, load_backbone
+
+    if args.model is None and args.device is None and args.dtype is None:
+        return default_backbone()
+    return load_backbone(args.model, args.device, args.dtype)
+
+
+def read_picture(path: str) -> "np.ndarray":
+    """uint8 (h w 3); needs no model, so that a bad picture is refused at once."""
+    from ldznet_ext.masks.imaging import load_picture
+
+    return load_picture(path)
+
+
+def segment(picture: "np.ndarray", words: Sequence[str], backbone: "Backbone", **settings: Any) -> "Segmentation":
+    """`ldznet_ext.segment`."""
+    from ldznet_ext.pipeline import segment as run
+
+    return run(picture, list(words), backbone=backbone, **settings)
+
+
+def generate(
+    prompt: str, words: Sequence[str], backbone: "Backbone", tick: "Tick", **settings: Any
+) -> "tuple[Image.Image, Segmentation | None]":
+    """`ldznet_ext.generate_and_segment`, or the painting alone where there are no words."""
+    from ldznet_ext.generate import generate_and_segment, paint
+
+    if not words:
+        return paint(prompt, backbone=backbone, progress=tick, **settings), None
+    return generate_and_segment(prompt, list(words), backbone=backbone, progress=tick, **settings)
+
+
+def inpaint(
+    picture: "np.ndarray", mask: "np.ndarray", prompt: str, backbone: "Backbone", tick: "Tick", **settings: Any
+) -> "Image.Image":
+    """`ldznet_ext.inpaint`."""
+    from ldznet_ext.inpaint import inpaint as run
+
+    return run(picture, mask, prompt, backbone=backbone, progress=tick, **settings)
+
+
+def evaluate(data: str, args: argparse.Namespace, tick: "Tick") -> dict[str, Any]:
+    """`ldznet_ext.eval.run.evaluate` with the method the options name."""
+    from ldznet_ext.eval.run import OPERATING_THRESHOLD
+    from ldznet_ext.eval.run import evaluate as run
+    from ldznet_ext.pipeline import segment as find
+    from ldznet_ext.segmenters.base import pick_segmenter
+
+    backbone = open_backbone(args)
+    segmenter = pick_segmenter(args.method, backbone)
+    threshold = getattr(getattr(segmenter, "info", None), "mask_threshold", OPERATING_THRESHOLD)
+
+    def one(picture: "np.ndarray", phrases: list[str]) -> "Segmentation":
+        return find(picture, phrases, backbone=backbone, method=segmenter, refine=args.refine)
+
+    return run(data, segment=one, limit=args.limit, method=segmenter.name, threshold=threshold, progress=tick)

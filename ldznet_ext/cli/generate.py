@@ -1,0 +1,122 @@
+"""`ldznet generate PROMPT [--mask WORDS]`: pictures from words, and masks from other words at no extra pass."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from ldznet_ext.backbone import DEFAULT_GUIDANCE, check_sampling, check_seed
+from ldznet_ext.cli import console, engine, options, outcome
+from ldznet_ext.cli.output import OutputFolder, slug
+from ldznet_ext.errors import OptionError
+from ldznet_ext.request import check_phrase
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+MOST = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("prompt", metavar="PROMPT", help='what to paint, e.g. "a fox and a doughnut on snow, night"')
+    parser.add_argument(
+        "--mask",
+        metavar="WORDS",
+        action="append",
+        default=[],
+        help="a phrase to find in it; may be given several times",
+    )
+    options.add_sampling(parser)
+    parser.add_argument(
+        "--guidance", type=options.number, default=DEFAULT_GUIDANCE, help=f"0-100 (default: {DEFAULT_GUIDANCE:g})"
+    )
+    parser.add_argument(
+        "-n", dest="number", metavar="N", type=options.whole, default=1, help="pictures, of seeds SEED to SEED+N-1"
+    )
+    options.add_output(parser)
+    options.add_model(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Paint and segment, write the files, print the answer."""
+    _check(args)
+    with console.quiet_output(), OutputFolder(args.out) as out:
+        backbone = engine.open_backbone(args)
+        with console.progress("painting", "step") as tick:
+            images, lines = [], []
+            for index in range(args.number):
+                image, report = _one(args, index, backbone, out, _shifted(tick, index, args.number))
+                images.append(image)
+                lines += report
+        answer = {
+            "prompt": args.prompt,
+            "seed": args.seed,
+            "steps": args.steps,
+            "model": backbone.name,
+            "images": images,
+            "extra_unet_calls": sum(image["unet_calls"] for image in images),
+        }
+    if args.json:
+        console.emit(answer)
+    else:
+        for line in (*lines, f"Wrote {sum(map(_count, images))} files to {args.out}."):
+            console.tell(line)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    options.check_prompt(args.prompt)
+    for words in args.mask:
+        check_phrase(words)
+    check_sampling(args.steps, args.guidance)
+    check_seed(args.seed)
+    if not 1 <= args.number <= MOST:
+        raise OptionError(f"The number of pictures is {args.number}; expected a whole number from 1 to {MOST:,}.")
+    check_seed(args.seed + args.number - 1)
+
+
+def _one(
+    args: argparse.Namespace, index: int, backbone: "Backbone", out: OutputFolder, tick: console.Tick
+) -> tuple[dict[str, Any], list[str]]:
+    import numpy as np
+
+    seed, start = args.seed + index, time.perf_counter()
+    settings = {"seed": seed, "steps": args.steps, "guidance": args.guidance}
+    if args.mask:
+        settings["method"] = args.method
+    image, result = engine.generate(args.prompt, args.mask, backbone, tick, **settings)
+    picture = np.asarray(image)
+    stem = f"{slug(args.prompt)}_{seed}"
+    name = out.write(f"{stem}.png", outcome.png(picture))
+    if result is None:
+        return _unmasked(name, picture.shape[:2], backbone, time.perf_counter() - start), [name]
+    files = outcome.write_masks(out, stem, picture, result)
+    outcome.say_message(result)
+    return {"image": name, **outcome.as_object(name, result, files)}, [
+        name,
+        *("  " + x for x in outcome.report(result)),
+    ]
+
+
+def _unmasked(name: str, size: tuple[int, ...], backbone: "Backbone", seconds: float) -> dict[str, Any]:
+    """The mask object of a picture in which nothing was asked for: the same keys, nothing found."""
+    return {
+        "image": name,
+        "picture": name,
+        "size": list(size),
+        "method": None,
+        "model": backbone.name,
+        "familiar": None,
+        "phrases": [],
+        "files": dict.fromkeys(outcome.KINDS),
+        "seconds": {**dict.fromkeys(("encode", "text", "unet", "head", "post"), 0.0), "total": seconds},
+        "unet_calls": 0,
+    }
+
+
+def _shifted(tick: console.Tick, index: int, number: int) -> console.Tick:
+    return lambda done, total: tick(index * total + done, number * total)
+
+
+def _count(image: dict[str, Any]) -> int:
+    return 1 + sum(name is not None for name in image["files"].values())

@@ -1,0 +1,61 @@
+"""Options that several commands share, and how their values are read."""
+
+import argparse
+
+from ldznet_ext.backbone import DEFAULT_STEPS
+from ldznet_ext.errors import PhraseError
+from ldznet_ext.request import check_phrase
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def whole(text: str) -> int:
+    """A whole number, or a complaint that names the text."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number; expected one such as 1") from None
+
+
+def number(text: str) -> float:
+    """A number, or a complaint that names the text; ranges (and NaN) are checked where they are known."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected one such as 0.5") from None
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which method and model, and where it computes."""
+    parser.add_argument(
+        "--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)"
+    )
+    parser.add_argument(
+        "--model", help="diffusers folder, .safetensors file, name in a model folder or hub id (default: sticker-sd)"
+    )
+    parser.add_argument("--device", help="where to compute, e.g. cpu (default: an accelerator if there is one)")
+    parser.add_argument("--dtype", choices=DTYPES, help="number format (default: float32 on the CPU, else float16)")
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """How to paint."""
+    parser.add_argument("--seed", type=whole, default=0, help="another number, another picture (default: 0)")
+    parser.add_argument(
+        "--steps", type=whole, default=DEFAULT_STEPS, help=f"sampling steps, 1-1000 (default: {DEFAULT_STEPS})"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, *, folder: bool = True) -> None:
+    """Where the files go, and in which form the answer is printed."""
+    if folder:
+        parser.add_argument(
+            "-o", "--out", metavar="DIR", default=".", help="folder for the files, made if needed (default: this one)"
+        )
+    parser.add_argument("--json", action="store_true", help="print one JSON object; all else goes to standard error")
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuse a prompt that is blank or absurdly long."""
+    if not prompt.strip():
+        raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
+    check_phrase(prompt)

@@ -1,0 +1,84 @@
+"""A Segmentation as the commands give it away: three PNGs, one JSON object, a line a phrase."""
+
+from typing import TYPE_CHECKING, Any
+
+from ldznet_ext.cli import console
+from ldznet_ext.cli.output import OutputFolder
+from ldznet_ext.errors import OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ldznet_ext.result import PhraseResult, Segmentation
+
+KINDS = ("mask", "prob", "overlay")
+
+
+def write_masks(out: OutputFolder, stem: str, picture: "np.ndarray", result: "Segmentation") -> dict[str, str]:
+    """Write mask (8-bit, 0/255), prob (16-bit) and overlay (RGB), all at the picture's size; their names by kind."""
+    from ldznet_ext.masks.ops import to_eight_bits, to_sixteen_bits
+    from ldznet_ext.masks.overlay import overlay
+
+    return {
+        "mask": out.write(f"{stem}_mask.png", png(to_eight_bits(result.mask))),
+        "prob": out.write(f"{stem}_prob.png", png(to_sixteen_bits(result.prob))),
+        "overlay": out.write(f"{stem}_overlay.png", png(overlay(picture, result.mask))),
+    }
+
+
+def png(array: "np.ndarray") -> bytes:
+    """uint8 (h w), uint16 (h w) or uint8 RGB (h w 3) as the bytes of a PNG."""
+    import cv2
+
+    if array.ndim == 3:
+        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".png", array)
+    if not done:
+        raise OutputError("A picture could not be encoded as PNG; expected enough memory, so use a smaller one.")
+    return encoded.tobytes()
+
+
+def as_object(picture: str, result: "Segmentation", files: dict[str, str]) -> dict[str, Any]:
+    """The object `ldznet mask --json` prints."""
+    return {
+        "picture": picture,
+        "size": list(result.size),
+        "method": result.method,
+        "model": result.model,
+        "familiar": result.familiar,
+        "phrases": [_phrase(answer) for answer in result.phrases],
+        "files": files,
+        "seconds": dict(result.seconds),
+        "unet_calls": result.unet_calls,
+    }
+
+
+def report(result: "Segmentation") -> list[str]:
+    """A line a phrase, for people."""
+    width = max(len(answer.text) for answer in result.phrases)
+    return [_line(answer, min(width, 40)) for answer in result.phrases]
+
+
+def say_message(result: "Segmentation") -> None:
+    """What a person should know of the result, on standard error."""
+    if result.message:
+        console.say(result.message)
+
+
+def _phrase(answer: "PhraseResult") -> dict[str, Any]:
+    score = float(answer.score)
+    return {
+        "text": answer.text,
+        "status": answer.status,
+        "score": score if 0 <= score <= 1 else 0.0,  # false for NaN: a score is a number in any case
+        "box": None if answer.box is None else [int(edge) for edge in answer.box],
+        "area": int(answer.area),
+    }
+
+
+def _line(answer: "PhraseResult", width: int) -> str:
+    text = f"{answer.text:<{width}}  {answer.status}, score {answer.score:.2f}"
+    if answer.box is None:
+        return text
+    x0, y0, x1, y1 = answer.box
+    return f"{text}, box {x0},{y0} to {x1},{y1}, {answer.area:,} pixels"
