@@ -10,7 +10,7 @@ from ldznet_ext.cli.demo_story import Failure, Step, Story
 SIDE = 288
 """Pixels of a panel's picture; a picture of another shape is fitted in."""
 GAP, TITLE, NOTE = 20, 30, 46
-INK, SOFT, GROUND, WELL = (24, 24, 27), (105, 105, 115), (255, 255, 255), (241, 241, 244)
+INK, SOFT, GROUND, WELL, LINE = (24, 24, 27), (105, 105, 115), (255, 255, 255), (241, 241, 244), (212, 212, 216)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,7 @@ def _draw(canvas: Image.Image, panel: Panel, story: Story, at: tuple[int, int]) 
         scale = SIDE / max(fitted.size)
         fitted = fitted.resize(tuple(max(1, round(side * scale)) for side in fitted.size), Image.Resampling.LANCZOS)
         canvas.paste(fitted, (x + (SIDE - fitted.width) // 2, top + (SIDE - fitted.height) // 2))
+    draw.rectangle((x - 1, top - 1, x + SIDE, top + SIDE), outline=LINE)
     _text(draw, panel.note, (x, top + SIDE + 6), size=13, colour=SOFT, lines=2)
 
 
@@ -113,6 +114,9 @@ def _text(
         else:
             rows.append(word)
     if len(rows) > lines:
-        rows = [*rows[: lines - 1], f"{rows[lines - 1]} ..."]
+        last = rows[lines - 1]
+        while draw.textlength(f"{last} ...", font=font) > SIDE:
+            last = last[:-1].rstrip()
+        rows = [*rows[: lines - 1], f"{last} ..."]
     for number, row in enumerate(rows):
         draw.text((at[0], at[1] + number * (size + 5)), row, font=font, fill=colour)

@@ -110,14 +110,15 @@ def tell(folder: Path, *, prompt: str, words: str, new: str, absent: str, seed: 
 
 def worst(folder: Path) -> Failure:
     """The worst of the shipped test scenes tried: each one's first object, its mask against the truth."""
-    tried: list[tuple[float, Any, Step]] = []
+    tried: list[tuple[float, Example, Step]] = []
     for example in candidates():
         step = _step(folder, "failure", "mask", example.source, example.phrase)
-        mask = read_mask(folder / str(step.picture("mask")), example.where)
-        tried.append((iou(mask, example.mask), example, step))
+        mask, truth = read_mask(folder / str(step.picture("mask")), example.where), example.mask
+        tried.append((0.0 if truth is None else iou(mask, truth), example, step))
     if not tried:
         raise DataError(f"{SCENES} has no objects; expected the shipped test scenes, so restore tests/data.")
     score, example, step = min(tried, key=lambda entry: entry[0])
+    _say(f"· the worst of {len(tried)} test scenes: {example.phrase}, IoU {score:.2f}")
     _keep_only(folder / "failure", step)
     source = Path(example.source)
     shutil.copyfile(source, folder / "failure" / source.name)
@@ -169,8 +170,10 @@ def _step(folder: Path, name: str, *command: str) -> Step:
     seconds = time.monotonic() - start
     if code:
         raise Stopped(code)
-    _say(f"· {Step(name=name, command=typed, answer={}, seconds=seconds).shell}  {seconds:.1f} s")
-    return Step(name=name, command=typed, answer=json.loads(printed.getvalue()), seconds=seconds)
+    step = Step(name=name, command=typed, answer=json.loads(printed.getvalue()), seconds=seconds)
+    if name != "failure":
+        _say(f"· {step.shell}  {seconds:.1f} s")
+    return step
 
 
 def _keep_only(folder: Path, step: Step) -> None:
