@@ -3,6 +3,7 @@
 Only safetensors is read: a pickle can run any code, so `.ckpt` and `.bin` are refused with a sentence.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -130,7 +131,8 @@ def save_head(
         save_file(tensors, partial, metadata=info.to_metadata())
         os.replace(partial, target)
     except Exception as error:  # safetensors raises its own type for a full disk
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise OutputError(
             f"{target} could not be written ({error}); expected a writable place with space, so choose one."
         ) from error
@@ -164,9 +166,8 @@ def load_head(
     }
     with torch.device("meta"):
         head = build_from(info)
-    fill(head, tensors, Path(path).name, HeadError)
-    head = head.to(device=device, dtype=dtype or torch.float32).eval().requires_grad_(False)
-    return head, info, Familiarity.from_arrays(statistics) if statistics else None
+    fill(head, tensors, Path(path).name, HeadError, device=device, dtype=dtype or torch.float32)
+    return head.eval().requires_grad_(False), info, Familiarity.from_arrays(statistics) if statistics else None
 
 
 def read_info(path: str | os.PathLike[str]) -> HeadInfo:
@@ -255,8 +256,20 @@ def read_tensors(path: str | os.PathLike[str], error: type[LdznetError] = ModelE
         raise error(f"{path} cannot be read as safetensors; expected a whole file, so fetch it again.") from cause
 
 
-def fill(module: "nn.Module", state: Mapping[str, "Tensor"], what: str, error: type[LdznetError] = ModelError) -> None:
-    """Give a module (made on the meta device) exactly these tensors; missing and misshaped keys are named."""
+def fill(
+    module: "nn.Module",
+    state: Mapping[str, "Tensor"],
+    what: str,
+    error: type[LdznetError] = ModelError,
+    *,
+    device: "torch.device | str | None" = None,
+    dtype: "torch.dtype | None" = None,
+) -> None:
+    """Give a module (made on the meta device) exactly these tensors; missing and misshaped keys are named.
+
+    The tensors are copied: those of a file are mapped from it, at addresses for which other kernels with other last bits
+    may be chosen, and would change or crash with the file.
+    """
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     missing = [name for name in expected if name not in state]
     wrong = [name for name in expected if name in state and tuple(state[name].shape) != expected[name]]
@@ -274,7 +287,8 @@ def fill(module: "nn.Module", state: Mapping[str, "Tensor"], what: str, error: t
         raise error(
             f"{what} has {_some(extra)}, which this network does not; expected a file for it, so choose another."
         )
-    module.load_state_dict(dict(state), assign=True)
+    copies = {name: value.to(device=device, dtype=dtype or value.dtype, copy=True) for name, value in state.items()}
+    module.load_state_dict(copies, assign=True)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -6,6 +6,8 @@ Real classes at tiny width, not mocks: what holds for it holds for the real one,
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -13,6 +15,7 @@ from torch import nn
 from ldznet_ext.convert.layouts import unet_from_compvis
 from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig
+from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.nets.heads import build_head
 from ldznet_ext.nets.unet import UNet, UNetConfig
 from ldznet_ext.segmenters.familiarity import Familiarity
@@ -49,6 +52,26 @@ VAE_JSON = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
 }
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with Sticker-SD and an LD-ZNet head, both tiny; read it, do not write into it."""
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def backbone(models: Path, monkeypatch: pytest.MonkeyPatch) -> StandaloneBackbone:
+    """The tiny model, freshly loaded, and the only one that is found by name."""
+    monkeypatch.setenv("LDZNET_MODELS", str(models))
+    return load_backbone()
+
+
+def picture(height: int = 90, width: int = 130, seed: int = 0) -> np.ndarray:
+    """A uint8 (h w 3) picture of soft blobs."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (1, 3, height // 10 + 1, width // 10 + 1)).astype(np.float32)
+    smooth = torch.nn.functional.interpolate(torch.from_numpy(coarse), size=(height, width), mode="bilinear")
+    return smooth[0].permute(1, 2, 0).numpy().astype(np.uint8)
 
 
 def randomise(module: nn.Module, seed: int) -> nn.Module:

@@ -6,6 +6,7 @@ diffusers and transformers take seconds to import; their file formats are simple
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ class Parts:
     schedule: Schedule
 
 
-def read_folder(folder: Path) -> Parts:
+def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Parts:
     """Load a diffusers folder; ModelError says what is missing, misshaped or of another kind."""
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
@@ -66,14 +67,14 @@ def read_folder(folder: Path) -> Parts:
     vae_settings = _read_json(folder / "vae" / "config.json")
     vae_config = pick_fields(AutoencoderConfig, vae_settings)
     text_config = pick_fields(TextConfig, _read_json(folder / "text_encoder" / "config.json"))
-    what = folder.name
+    what, make = folder.name, partial(build, device=device, dtype=dtype)
     return Parts(
         name=what,
         family=family_of(config),
         native=_native(settings, vae_config),
-        unet=build(lambda: UNet(config), _layout(unet_to_compvis, _weights(folder / "unet"), what), f"{what}/unet"),
-        vae=build(lambda: Autoencoder(vae_config), autoencoder_keys(_weights(folder / "vae")), f"{what}/vae"),
-        text_encoder=build(
+        unet=make(lambda: UNet(config), _layout(unet_to_compvis, _weights(folder / "unet"), what), f"{what}/unet"),
+        vae=make(lambda: Autoencoder(vae_config), autoencoder_keys(_weights(folder / "vae")), f"{what}/vae"),
+        text_encoder=make(
             lambda: ClipText(text_config), clip_keys(_weights(folder / "text_encoder")), f"{what}/text_encoder"
         ),
         tokens=load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
@@ -81,7 +82,7 @@ def read_folder(folder: Path) -> Parts:
     )
 
 
-def read_single_file(path: Path, companion: Path | None) -> Parts:
+def read_single_file(path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype) -> Parts:
     """Load one CompVis checkpoint. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and its own small parts' shapes)."""
     _, shapes = read_header(path)
     prefixes = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.")
@@ -100,7 +101,7 @@ def read_single_file(path: Path, companion: Path | None) -> Parts:
         {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         for prefix in prefixes
     )
-    config = unet_config_from_shapes(unet)
+    config, make = unet_config_from_shapes(unet), partial(build, device=device, dtype=dtype)
     sticker = family_of(config) == "sticker"
     vae_config = (
         pick_fields(AutoencoderConfig, _read_json(companion / "vae" / "config.json"))
@@ -115,9 +116,9 @@ def read_single_file(path: Path, companion: Path | None) -> Parts:
         name=path.stem,
         family=family_of(config),
         native=_native(settings, vae_config),
-        unet=build(lambda: UNet(config), unet, f"{path.name} (UNet)"),
-        vae=build(lambda: Autoencoder(vae_config), _layout(vae_from_compvis, vae, path.name), f"{path.name} (VAE)"),
-        text_encoder=build(
+        unet=make(lambda: UNet(config), unet, f"{path.name} (UNet)"),
+        vae=make(lambda: Autoencoder(vae_config), _layout(vae_from_compvis, vae, path.name), f"{path.name} (VAE)"),
+        text_encoder=make(
             lambda: ClipText(text_config), clip_keys(text_from_compvis(text)), f"{path.name} (text encoder)"
         ),
         tokens=load_tokens(companion / "tokenizer", companion / "tokens_seen.json" if sticker else None),
@@ -186,11 +187,11 @@ def family_of(config: UNetConfig) -> str:
     return {768: "sd1", 1024: "sd2"}.get(config.context_dim, f"context-{config.context_dim}")
 
 
-def build(make: Callable[[], Module], state: State, what: str) -> Module:
+def build(make: Callable[[], Module], state: State, what: str, *, device: torch.device, dtype: torch.dtype) -> Module:
     """A module holding exactly these tensors, in evaluation mode; nothing is initialised in vain."""
     with torch.device("meta"):
         module = make()
-    fill(module, state, what)
+    fill(module, state, what, device=device, dtype=dtype)
     return module.eval().requires_grad_(False)
 
 

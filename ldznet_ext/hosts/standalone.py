@@ -25,7 +25,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class StandaloneBackbone(BaseBackbone):
     """A Stable Diffusion model of our own modules."""
 
-    def __init__(self, parts: Parts, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, parts: Parts) -> None:
         super().__init__()
         if parts.unet.config.in_channels != parts.vae.config.latent_channels:
             raise ModelError(
@@ -33,9 +33,7 @@ class StandaloneBackbone(BaseBackbone):
                 f"{parts.vae.config.latent_channels}, so use the plain model and not its inpainting variant."
             )
         self.name, self.family, self.native = parts.name, parts.family, parts.native
-        self.unet = parts.unet.to(device=device, dtype=dtype)
-        self.vae = parts.vae.to(device=device, dtype=dtype)
-        self.text_encoder = parts.text_encoder.to(device=device, dtype=dtype)
+        self.unet, self.vae, self.text_encoder = parts.unet, parts.vae, parts.text_encoder
         self.tokens, self.schedule = parts.tokens, parts.schedule
         self.factor = parts.vae.config.factor
         self.latent_channels = parts.vae.config.latent_channels
@@ -110,7 +108,7 @@ def load_backbone(
     """
     chosen = pick_device(device)
     kind = pick_dtype(dtype, chosen)
-    return StandaloneBackbone(_read(source), device=chosen, dtype=kind)
+    return StandaloneBackbone(_read(source, device=chosen, dtype=kind))
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -139,15 +137,15 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     return chosen
 
 
-def _read(source: Any) -> Parts:
+def _read(source: Any, **placing: Any) -> Parts:
     if source is None:
-        return read_folder(_sticker())
+        return read_folder(_sticker(), **placing)
     path = Path(source).expanduser()
     if not path.exists():
         path = find_model(str(source)) or _from_hub(str(source))
     if path.is_dir():
-        return read_folder(path)
-    return read_single_file(path, find_model(DEFAULT_MODEL))
+        return read_folder(path, **placing)
+    return read_single_file(path, find_model(DEFAULT_MODEL), **placing)
 
 
 def _sticker() -> Path:

@@ -47,7 +47,7 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object, obje
 
 @pytest.fixture(scope="module")
 def backbone(oracle: tuple) -> StandaloneBackbone:
-    return StandaloneBackbone(read_folder(oracle[0]), device=torch.device("cpu"), dtype=torch.float32)
+    return StandaloneBackbone(read_folder(oracle[0], device=torch.device("cpu"), dtype=torch.float32))
 
 
 def test_unet(oracle: tuple, backbone: StandaloneBackbone) -> None:

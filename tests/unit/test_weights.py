@@ -1,0 +1,176 @@
+"""The head's file and the headers of safetensors: round trips, and a sentence for everything that can be wrong."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ldznet_ext.errors import HeadError, ModelError, OutputError
+from ldznet_ext.segmenters.familiarity import fit_familiarity
+from ldznet_ext.segmenters.presence import fit_presence
+from ldznet_ext.weights import (
+    HeadInfo,
+    cache_folder,
+    find_heads,
+    find_model,
+    load_head,
+    model_folders,
+    read_header,
+    read_info,
+    save_head,
+    sha256_of,
+)
+from tests.tiny import head_info, write_head
+
+
+@pytest.fixture
+def head_file(tmp_path: Path) -> Path:
+    return write_head(tmp_path / "head.safetensors")
+
+
+def test_metadata_round_trip() -> None:
+    calibration = fit_presence(np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 2)
+    info = head_info(timestep=350, found_threshold=0.125, calibration=calibration, recipe="head.toml", commit="abc")
+    metadata = info.to_metadata()
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert HeadInfo.from_metadata(metadata) == info
+
+
+def test_a_head_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    statistics = fit_familiarity(np.random.default_rng(0).normal(size=(50, 6)))
+    path = write_head(tmp_path / "head.safetensors", familiarity=statistics, found_threshold=0.25)
+    head, info, loaded = load_head(path, family="sticker")
+    assert info.found_threshold == 0.25 and info.taps == head.taps
+    assert loaded is not None and loaded.limit == pytest.approx(statistics.limit)
+    stored = load_file(path)
+    assert all(torch.equal(value, stored[name]) for name, value in head.state_dict().items())
+    assert not head.training and not any(p.requires_grad for p in head.parameters())
+
+
+def test_weights_are_saved_in_half_precision_and_statistics_in_full(tmp_path: Path) -> None:
+    statistics = fit_familiarity(np.random.default_rng(0).normal(size=(50, 6)))
+    state = {"out": torch.ones(2, 3)}
+    stored = load_file(save_head(tmp_path / "head.safetensors", state, head_info(), statistics))
+    assert stored["out"].dtype == torch.float16
+    assert stored["familiarity.mean"].dtype == torch.float32
+
+
+def test_a_head_of_another_family_is_refused(head_file: Path) -> None:
+    with pytest.raises(HeadError, match="family 'sticker'; expected one for 'sd1'"):
+        load_head(head_file, family="sd1")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("missing", "lacks time_embed.0.bias"), ("misshaped", "has time_embed.0.bias of another shape")],
+)
+def test_missing_and_misshaped_keys_are_named(head_file: Path, change: str, said: str) -> None:
+    state = load_file(head_file)
+    bias = state.pop("time_embed.0.bias")
+    if change == "misshaped":
+        state["time_embed.0.bias"] = torch.zeros(len(bias) + 1)
+    with pytest.raises(HeadError, match=said):
+        load_head(save_head(head_file, state, head_info()))
+
+
+def test_a_tensor_too_many_is_named(head_file: Path) -> None:
+    state = {**load_file(head_file), "stranger": torch.zeros(2)}
+    with pytest.raises(HeadError, match="has stranger, which this network does not"):
+        load_head(save_head(head_file, state, head_info()))
+
+
+def test_a_file_that_is_no_head_is_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(HeadError, match="is not a head"):
+        read_info(tmp_path / "other.safetensors")
+
+
+def test_damaged_metadata_is_refused(tmp_path: Path) -> None:
+    metadata = {**head_info().to_metadata(), "taps": "["}
+    save_file({"x": torch.zeros(2)}, tmp_path / "head.safetensors", metadata=metadata)
+    with pytest.raises(HeadError, match="damaged metadata"):
+        read_info(tmp_path / "head.safetensors")
+
+
+def test_header_without_torch(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata={"kind": "test"})
+    assert read_header(tmp_path / "a.safetensors") == ({"kind": "test"}, {"x": (2, 3)})
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "long", "entries"])
+def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"x": torch.zeros(20, 3)}, path)
+    whole = path.read_bytes()
+    header = json.dumps({"x": 3}).encode()
+    content = {
+        "cut": whole[:-1],
+        "empty": b"",
+        "text": b"<html>not found</html>",
+        "long": struct.pack("<Q", 2**60),
+        "entries": struct.pack("<Q", len(header)) + header,
+    }
+    path.write_bytes(content[damage])
+    with pytest.raises(ModelError, match="cut short|cannot be read"):
+        read_header(path)
+
+
+def test_missing_and_pickled_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        read_header(tmp_path / "none.safetensors")
+    with pytest.raises(ModelError, match="other formats can run code"):
+        read_header(tmp_path / "model.ckpt")
+
+
+def test_an_unwritable_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="could not be written"):
+        save_head(tmp_path / "file" / "head.safetensors", {"x": torch.zeros(2)}, head_info())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failed_write_keeps_the_old_file(head_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = head_file.read_bytes()
+
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(OutputError, match="No space left"):
+        save_head(head_file, {"x": torch.zeros(2)}, head_info())
+    assert head_file.read_bytes() == before
+    assert list(head_file.parent.iterdir()) == [head_file]
+
+
+def test_folders_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "one", tmp_path / "two"
+    monkeypatch.setenv("LDZNET_MODELS", f"{first}{os.pathsep}{second}")
+    monkeypatch.setenv("LDZNET_CACHE", str(tmp_path / "cache"))
+    folders = model_folders()
+    assert folders[:2] == (first, second)
+    assert folders[2].name == "models" and folders[3] == tmp_path / "cache" / "models" == cache_folder() / "models"
+    (second / "sticker-sd").mkdir(parents=True)
+    (folders[3] / "sticker-sd").mkdir(parents=True)
+    assert find_model("sticker-sd") == second / "sticker-sd"
+
+
+def test_heads_are_found_by_family_and_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LDZNET_MODELS", str(tmp_path))
+    (tmp_path / "broken.safetensors").write_text("no")
+    write_head(tmp_path / "a.safetensors")
+    write_head(tmp_path / "b.safetensors", "znet")
+    names = [path.name for path, _ in find_heads("sticker") if path.parent == tmp_path]
+    assert names == ["a.safetensors", "b.safetensors"]
+    assert find_heads("sticker", "znet")[0][0].name == "b.safetensors"
+    assert find_heads("sd9") == []
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
