@@ -20,13 +20,26 @@ from ldznet_ext.world.scenes import scene
 
 
 class Crops(Dataset):
-    """Random square crops of scenes: {"pixels": float32 3 s s in -1..1}."""
+    """Random square crops of scenes: {"pixels": float32 3 s s in -1..1}.
 
-    def __init__(self, *, seed: int, size: int, crop: int, split: str = "train") -> None:
-        self.seed, self.size, self.crop, self.split = seed, size, crop, split
+    `scenes` > 0: only so many scenes, painted once and kept in memory, cropped anew each time (slow machines).
+    """
+
+    def __init__(self, *, seed: int, size: int, crop: int, split: str = "train", scenes: int = 0) -> None:
+        self.seed, self.size, self.crop, self.split, self.scenes = seed, size, crop, split, scenes
+        self.painted: dict[int, np.ndarray] = {}
+
+    def picture(self, index: int) -> np.ndarray:
+        """uint8 (size size 3) of a scene."""
+        if not self.scenes:
+            return scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
+        index %= self.scenes
+        if index not in self.painted:
+            self.painted[index] = scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
+        return self.painted[index]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        picture = scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
+        picture = self.picture(index)
         y, x = np.random.default_rng([self.seed, index]).integers(0, self.size - self.crop + 1, 2)
         cut = picture[y : y + self.crop, x : x + self.crop]
         return {"pixels": rearrange(torch.from_numpy(cut.copy()), "h w c -> c h w").float() / 127.5 - 1}
@@ -61,7 +74,8 @@ class AutoencoderTask:
             self.module.quant_conv.requires_grad_(False)
 
     def dataset(self, phase: Phase) -> Dataset:
-        return Crops(seed=self.recipe.seed, size=256, crop=phase.size)
+        scenes = self.recipe.data.get("scenes", 0)
+        return Crops(seed=self.recipe.seed, size=256, crop=phase.size, scenes=scenes)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         pixels, settings = batch["pixels"], self.recipe.loss

@@ -80,7 +80,7 @@ def _encode_shard(path: Path, source: CaptionedScenes, vae, indices: range, batc
         latents.append(encode(vae, pixels).half())
     path.with_suffix(".json").write_text(json.dumps(captions))
     part = path.with_suffix(".part")
-    save_file({"latent": torch.cat(latents)}, part)
+    save_file({"latent": torch.cat(latents).contiguous()}, part)
     os.replace(part, path)
 
 

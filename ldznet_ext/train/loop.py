@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
@@ -61,6 +62,7 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
     Goes on from `out`/checkpoint.safetensors when there is one and `resume`. Returns `out`.
     """
     out.mkdir(parents=True, exist_ok=True)
+    AcceleratorState._reset_state(reset_partial_state=False)  # several trainings may follow one another in a process
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
     torch.manual_seed(recipe.seed)
     parameters = [p for p in task.module.parameters() if p.requires_grad]

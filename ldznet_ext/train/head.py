@@ -1,0 +1,210 @@
+"""Train a head (ldznet, znet, rgbnet, concat) on Sticker World, all of them started from Sticker-SD's UNet.
+
+Features are of both kinds: of a pass conditioned on the phrase, and of one conditioned on the whole caption, which is
+what a generation leaves behind. Timesteps are uniform in 300-499, as in the authors' training.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from einops import rearrange
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ldznet_ext.convert.layouts import unet_to_compvis
+from ldznet_ext.harvest.hooks import harvest
+from ldznet_ext.harvest.taps import last_tap
+from ldznet_ext.nets.heads import build_head, start_from_unet
+from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
+from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats
+from ldznet_ext.train.autoencoder import to_bytes
+from ldznet_ext.train.diffusion import schedule
+from ldznet_ext.train.latents import encode
+from ldznet_ext.train.phrased import PhrasedScenes
+from ldznet_ext.train.recipe import Phase, Recipe
+from ldznet_ext.train.tokenizer import POSITIONS
+from ldznet_ext.weights import HeadInfo, load_head, save_head
+
+TIMESTEPS = (300, 500)
+TIMESTEP = 400
+RECALL = 0.95
+
+
+class HeadTask:
+    """Segment phrases in scenes by the latent and the frozen diffusion model's features."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, model = recipe, recipe.model
+        folder = Path(model["sticker_sd"])
+        self.vae = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32))
+        self.unet = _frozen(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32))
+        self.text = _frozen(CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32))
+        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        self.alphas = schedule().alphas_cumprod
+        torch.manual_seed(recipe.seed)
+        if recipe.start:
+            self.module = load_head(recipe.start)[0].requires_grad_(True).train()
+        else:
+            self.module = build_head(model["head"], model["preset"])
+            start_from_unet(self.module, unet_to_compvis(self.unet.state_dict()))
+
+    @property
+    def head(self):
+        """The network, out of accelerate's wrapper."""
+        return getattr(self.module, "module", self.module)
+
+    def dataset(self, phase: Phase) -> Dataset:
+        data = self.recipe.data
+        styles = tuple(data["styles"]) if data.get("styles") else None
+        return PhrasedScenes(seed=self.recipe.seed, size=phase.size, styles=styles, each=data["phrases_each"])
+
+    def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
+        target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")
+        words = [words for scene in zip(*batch["phrases"], strict=True) for words in scene]
+        each = batch["masks"].shape[1]
+        captions = [text for text in batch["caption"] for _ in range(each)]
+        logits = self.logits(batch["pixels"], words, captions, noise)
+        bce = F.binary_cross_entropy_with_logits(logits, target)
+        overlap = _dice_loss(logits, target)
+        return {"loss": bce + self.recipe.loss["dice"] * overlap, "bce": bce.detach(), "dice": overlap.detach()}
+
+    def logits(self, pixels: Tensor, words: list[str], captions: list[str], noise: torch.Generator) -> Tensor:
+        """Logits (n*k 1 h w) of k phrases for each of n pictures (n 3 h w), phrases of a picture in a row."""
+        device, count = pixels.device, len(words)
+        context = self.encode_text(words, device)
+        each = count // len(pixels)
+        if self.head.reads == "pixels":
+            return self.module(pixels.repeat_interleave(each, 0), context)
+        latent = encode(self.vae.to(device), pixels).to(device).repeat_interleave(each, 0)
+        if not self.head.taps:
+            return self.module(latent, context)
+        by_caption = torch.rand(count, generator=noise) < self.recipe.data["caption_features"]
+        timesteps = torch.randint(*TIMESTEPS, (count,), generator=noise)
+        scatter = torch.randn(latent.shape, generator=noise)
+        guides = [c if swap else w for c, w, swap in zip(captions, words, by_caption, strict=True)]
+        return self.module(latent, context, self.features(latent, guides, timesteps, scatter))
+
+    @torch.no_grad()
+    def features(self, latent: Tensor, texts: list[str], timesteps: Tensor, scatter: Tensor) -> dict[str, Tensor]:
+        """Taps of one pass of the frozen UNet over the noised latent."""
+        device, taps = latent.device, self.head.taps
+        level = self.alphas[timesteps].to(device)[:, None, None, None]
+        noisy = level.sqrt() * latent + (1 - level).sqrt() * scatter.to(device)
+        with harvest(self.unet.to(device), taps, stop_after=last_tap(taps), clone=False) as store:
+            store.run(lambda: self.unet(noisy, timesteps.to(device), self.encode_text(texts, device)))
+        return {tap: feature.float() for tap, feature in store.take().items()}
+
+    @torch.no_grad()
+    def encode_text(self, texts: list[str], device: torch.device) -> Tensor:
+        """(b 77 c) last hidden states."""
+        tokens = self.tokenizer(
+            texts, padding="max_length", truncation=True, max_length=POSITIONS, return_tensors="pt"
+        ).input_ids
+        return self.text.to(device)(tokens.to(device)).last_hidden_state
+
+    def sheet(self) -> np.ndarray:
+        """Rows: picture, then truth and probability of each of its phrases."""
+        each, size = 2, self.recipe.phases[-1].size
+        rows = self._val(size, range(6), each)
+        device = next(self.head.parameters()).device
+        pictures, cells = rows["pixels"].to(device), []
+        words = [words for scene in rows["phrases"] for words in scene]
+        captions = [text for text in rows["caption"] for _ in range(each)]
+        probs = self.logits(pictures, words, captions, torch.Generator().manual_seed(0)).float().sigmoid().cpu()
+        probs = rearrange(probs, "(n k) 1 h w -> n k h w", k=each)
+        for picture, masks, prob in zip(rows["pixels"], rows["masks"], probs, strict=True):
+            grey = [(m * 2 - 1).expand(3, -1, -1) for pair in zip(masks, prob, strict=True) for m in pair]
+            cells.append(torch.cat([picture, *grey], dim=2))
+        return to_bytes(rearrange(torch.stack(cells), "n c h w -> (n h) w c"))
+
+    def _val(self, size: int, indices: range, each: int) -> dict[str, Any]:
+        data = PhrasedScenes(
+            seed=self.recipe.seed,
+            size=size,
+            styles=tuple(self.recipe.data.get("styles") or ()) or None,
+            each=each,
+            split="val",
+        )
+        items = [data[i] for i in indices]
+        return {
+            "pixels": torch.stack([item["pixels"] for item in items]),
+            "masks": torch.stack([item["masks"] for item in items]),
+            "phrases": [item["phrases"] for item in items],
+            "caption": [item["caption"] for item in items],
+        }
+
+    def export(self, folder: Path, recipe: Recipe) -> None:
+        """Calibrate on val scenes and write `<kind>-sticker.safetensors`."""
+        preset = self.head.preset
+        info = HeadInfo(
+            kind=self.head.kind,
+            family=preset.family,
+            preset=preset.name,
+            taps=tuple(self.head.taps),
+            native_grid=(preset.grid, preset.mid_grid),
+            timestep=TIMESTEP,
+            recipe=json.dumps(recipe.as_dict()),
+            commit=_commit(),
+        )
+        info, familiarity = self.calibrate(info, scenes=recipe.data["calibration_scenes"])
+        save_head(folder / f"{self.head.kind}-sticker.safetensors", self.head.state_dict(), info, familiarity)
+
+    @torch.inference_mode()
+    def calibrate(self, info: HeadInfo, *, scenes: int, each: int = 4) -> tuple[HeadInfo, Familiarity | None]:
+        """Score, found-threshold (95 % recall) and familiarity statistics from val scenes at the native size."""
+        from dataclasses import replace
+
+        device, size = next(self.head.parameters()).device, self.head.preset.native
+        stats, present, pooled = [], [], []
+        for index in range(scenes):
+            rows = self._val(size, range(index, index + 1), each)
+            scatter = torch.Generator().manual_seed(index)
+            latent = encode(self.vae, rows["pixels"]).to(device)
+            context = self.encode_text(rows["phrases"][0], device)
+            features = None
+            if self.head.taps:
+                # Half of the pictures as a generation leaves them: one pass under the whole caption.
+                texts = rows["phrases"][0] if index % 2 else rows["caption"] * each
+                noise = torch.randn(latent.shape, generator=scatter).expand(each, -1, -1, -1)
+                steps = torch.full((each,), TIMESTEP)
+                features = self.features(latent.expand(each, -1, -1, -1), texts, steps, noise)
+                pooled.append(pool_features({t: f.cpu().numpy() for t, f in features.items()}, self.head.taps))
+            source = rows["pixels"].to(device) if self.head.reads == "pixels" else latent
+            logits = self.head(source, context, features)[:, 0].float().cpu().numpy()
+            stats.append(presence_stats(logits))
+            present.append(rows["masks"].flatten(2).any(2)[0].numpy())
+        stats, present = np.concatenate(stats), np.concatenate(present)
+        calibration = fit_presence(stats, present)
+        threshold = found_threshold(calibration.score(stats), present, RECALL)
+        info = replace(info, calibration=calibration, found_threshold=threshold)
+        return info, fit_familiarity(np.stack(pooled)) if pooled else None
+
+
+def _frozen(module: torch.nn.Module) -> torch.nn.Module:
+    return module.eval().requires_grad_(False)
+
+
+def _dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - soft Dice, over the phrases that are there (absent ones have nothing to overlap with)."""
+    prob = logits.float().sigmoid()
+    overlap = (prob * target).sum((1, 2, 3))
+    total = prob.sum((1, 2, 3)) + target.sum((1, 2, 3))
+    there = target.amax((1, 2, 3)) > 0
+    dice = 1 - (2 * overlap + 1) / (total + 1)
+    return (dice * there).sum() / there.sum().clamp_min(1)
+
+
+def _commit() -> str:
+    """The checkout's commit, or "unknown" outside of one."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
