@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ldznet_ext.errors import OutputError
+
 Tick = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
 
@@ -30,8 +32,17 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """A line of the short report, on standard output."""
-    print(text)
+    """A line of the short report, on standard output; OutputError where that is full."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        reason = error.strerror or error
+        raise OutputError(
+            f"The answer could not be written to standard output ({reason}); expected space there, so free some."
+        ) from None
 
 
 def emit(value: dict[str, Any]) -> None:
@@ -42,7 +53,13 @@ def emit(value: dict[str, Any]) -> None:
         text.encode(encoding)
     except (UnicodeError, LookupError):
         text = json.dumps(finite(value), allow_nan=False)
-    print(text, flush=True)
+    tell(text)
+
+
+def drop_output() -> None:
+    """Let nothing more reach standard output: a flush at exit would fail once more, and say so."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

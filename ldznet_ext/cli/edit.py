@@ -56,20 +56,19 @@ def run(args: argparse.Namespace) -> int:
         console.emit(answer)
     else:
         written = [*filter(None, [answer["image"]]), *answer["files"].values()]
-        for line in (*lines, f"Wrote {', '.join(written)} to {args.out}."):
+        for line in (*lines, outcome.wrote(args.out, written)):
             console.tell(line)
     return 0
 
 
 def _edit(args: argparse.Namespace, out: OutputFolder) -> tuple[dict[str, Any], list[str]]:
-    start = time.perf_counter()
     picture = engine.read_picture(args.picture)
     backbone = engine.open_backbone(args)
     result = engine.segment(picture, args.mask_prompt, backbone, method=args.method)
     stem = stem_of(args.picture)
     files = outcome.write_masks(out, stem, picture, result)
     outcome.say_message(result)
-    where, image = _where(result, args.mask_mode), f"{stem}_edit.png"
+    where, image, start = _where(result, args.mask_mode), f"{stem}_edit.png", time.perf_counter()
     if isinstance(where, str):
         console.say(where)
         out.remove(image)  # of an earlier call: it would not go with the new mask
@@ -78,7 +77,7 @@ def _edit(args: argparse.Namespace, out: OutputFolder) -> tuple[dict[str, Any], 
             edited = engine.inpaint(picture, where, args.prompt, backbone, tick, seed=args.seed, steps=args.steps)
         _write(out, image, edited)
     answer = outcome.as_object(args.picture, result, files)
-    answer["seconds"]["total"] = time.perf_counter() - start
+    answer["seconds"]["total"] += time.perf_counter() - start  # the painting
     answer |= {"image": None if isinstance(where, str) else image, "prompt": args.prompt, "seed": args.seed}
     return answer, outcome.report(result)
 

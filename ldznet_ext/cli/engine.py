@@ -58,16 +58,14 @@ def inpaint(
 
 def evaluate(data: str, args: argparse.Namespace, tick: "Tick") -> dict[str, Any]:
     """`ldznet_ext.eval.run.evaluate` with the method the options name."""
-    from ldznet_ext.eval.run import OPERATING_THRESHOLD
     from ldznet_ext.eval.run import evaluate as run
     from ldznet_ext.pipeline import segment as find
     from ldznet_ext.segmenters.base import pick_segmenter
 
     backbone = open_backbone(args)
     segmenter = pick_segmenter(args.method, backbone)
-    threshold = getattr(getattr(segmenter, "info", None), "mask_threshold", OPERATING_THRESHOLD)
 
     def one(picture: "np.ndarray", phrases: list[str]) -> "Segmentation":
         return find(picture, phrases, backbone=backbone, method=segmenter, refine=args.refine)
 
-    return run(data, segment=one, limit=args.limit, method=segmenter.name, threshold=threshold, progress=tick)
+    return run(data, segment=one, limit=args.limit, method=segmenter.name, progress=tick)

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from ldznet_ext.cli import console, engine, options
+from ldznet_ext.errors import DataError
 
 SHOWN = ("miou", "iou_fg", "ap", "ap_pixel", "boundary_iou", "auroc", "false_found", "recall_found")
 
@@ -23,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print."""
+    if not args.data.strip():
+        raise DataError("The data has no name; expected a folder with annotations.jsonl, or sticker:test.")
     with console.quiet_output(), console.progress("evaluating", "line") as tick:
         answer = engine.evaluate(args.data, args, tick)
     if args.json:

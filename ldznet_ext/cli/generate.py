@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         console.emit(answer)
     else:
-        for line in (*lines, f"Wrote {sum(map(_count, images))} files to {args.out}."):
+        for line in (*lines, outcome.wrote(args.out, [f"{sum(map(_count, images))} files"])):
             console.tell(line)
     return 0
 

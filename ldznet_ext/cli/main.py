@@ -7,6 +7,7 @@ Nothing heavy is imported until a command runs, so that --help is immediate.
 import argparse
 import importlib
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:  # `ldznet ... | head`: nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.drop_output()
         return DEFECT
     except Exception as error:
         return _explain(error)
@@ -120,7 +121,8 @@ def _explain(error: Exception) -> int:
     if console.debugging():
         traceback.print_exception(error)
     if isinstance(error, LdznetError):
-        console.say(console.one_line(error))
+        text = console.one_line(error)
+        console.say(text if text.endswith((".", "!", "?")) else f"{text}.")
         return MISTAKE
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("ldznet_ext"):
         console.say(
@@ -128,7 +130,9 @@ def _explain(error: Exception) -> int:
             "installs what is needed."
         )
         return MISTAKE
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if isinstance(error, MemoryError) or re.search(
+        r"out of memory|insufficient memory|can.t allocate memory", str(error).lower()
+    ):
         console.say("There is not enough memory for this; use a smaller picture, fewer phrases or --device cpu.")
         return MISTAKE
     console.say(

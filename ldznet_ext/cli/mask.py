@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         console.emit(answer)
     else:
-        for line in (*lines, f"Wrote {', '.join(answer['files'].values())} to {args.out}."):
+        for line in (*lines, outcome.wrote(args.out, answer["files"].values())):
             console.tell(line)
     return 0
 

@@ -1,5 +1,6 @@
 """A Segmentation as the commands give it away: three PNGs, one JSON object, a line a phrase."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console
@@ -57,6 +58,11 @@ def report(result: "Segmentation") -> list[str]:
     """A line a phrase, for people."""
     width = max(len(answer.text) for answer in result.phrases)
     return [_line(answer, min(width, 40)) for answer in result.phrases]
+
+
+def wrote(folder: str, names: Iterable[str]) -> str:
+    """The last line of a report."""
+    return f"Wrote {', '.join(names)}{'' if folder == '.' else f' to {folder}'}."
 
 
 def say_message(result: "Segmentation") -> None:

@@ -1,0 +1,37 @@
+"""`ldznet models`: what is found where."""
+
+import hashlib
+
+import pytest
+
+
+@pytest.fixture
+def folder(models, tmp_path, monkeypatch):
+    """A folder with the tiny model and head, and a damaged file, before all others."""
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
+    (extra / "notes.txt").write_text("no model")
+    monkeypatch.setenv("LDZNET_MODELS", f"{models}:{extra}:{tmp_path / 'nowhere'}")
+    return models
+
+
+def test_the_object(ldznet, folder, tmp_path):
+    answer = ldznet("models", "--json").json
+    assert [entry["exists"] for entry in answer["folders"][:3]] == [True, True, False]
+    found = {
+        entry["name"]: entry for entry in answer["models"] if entry["folder"] in (str(folder), str(tmp_path / "extra"))
+    }
+    assert set(found) == {"sticker-sd", "ldznet-sticker.safetensors", "broken.safetensors"}
+    head = found["ldznet-sticker.safetensors"]
+    content = (folder / "ldznet-sticker.safetensors").read_bytes()
+    assert (head["kind"], head["family"], head["bytes"]) == ("head ldznet", "sticker", len(content))
+    assert head["files"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert found["sticker-sd"]["kind"] == "model" and found["sticker-sd"]["family"] == "sticker"
+    assert any(file["path"].startswith("sticker-sd/unet/") for file in found["sticker-sd"]["files"])
+    assert found["broken.safetensors"]["kind"] == "damaged" and found["broken.safetensors"]["problem"].endswith(".")
+
+
+def test_the_list(ldznet, folder):
+    ran = ldznet("models", "--no-sha256")
+    assert ran.code == 0 and "head ldznet, family sticker" in ran.out and "(not there)" in ran.out
