@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,7 @@ def save_head(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, partial, metadata=info.to_metadata())
+        partial.chmod(0o644)  # safetensors makes its files for the owner alone
         os.replace(partial, target)
     except Exception as error:  # safetensors raises its own type for a full disk
         with contextlib.suppress(OSError):
@@ -164,7 +166,7 @@ def load_head(
     statistics = {
         k.removeprefix(FAMILIARITY): tensors.pop(k).numpy() for k in list(tensors) if k.startswith(FAMILIARITY)
     }
-    with torch.device("meta"):
+    with uninitialised():
         head = build_from(info)
     fill(head, tensors, Path(path).name, HeadError, device=device, dtype=dtype or torch.float32)
     return head.eval().requires_grad_(False), info, Familiarity.from_arrays(statistics) if statistics else None
@@ -256,6 +258,26 @@ def read_tensors(path: str | os.PathLike[str], error: type[LdznetError] = ModelE
         raise error(f"{path} cannot be read as safetensors; expected a whole file, so fetch it again.") from cause
 
 
+@contextmanager
+def uninitialised() -> Iterator[None]:
+    """Modules made inside keep whatever their fresh memory holds: `fill` replaces it, so no random numbers are drawn.
+
+    The meta device would do the same, but torch imports its compiler for it, which takes a second.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__module__", None) == torch.nn.init.__name__:
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    with Skip():
+        yield
+
+
 def fill(
     module: "nn.Module",
     state: Mapping[str, "Tensor"],
@@ -265,7 +287,7 @@ def fill(
     device: "torch.device | str | None" = None,
     dtype: "torch.dtype | None" = None,
 ) -> None:
-    """Give a module (made on the meta device) exactly these tensors; missing and misshaped keys are named.
+    """Give a module (made `uninitialised`) exactly these tensors; missing and misshaped keys are named.
 
     The tensors are copied: those of a file are mapped from it, at addresses for which other kernels with other last bits
     may be chosen, and would change or crash with the file.

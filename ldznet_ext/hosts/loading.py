@@ -21,7 +21,7 @@ from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
 from ldznet_ext.hosts.schedule import Schedule, read_schedule
 from ldznet_ext.hosts.tokens import Tokens, load_tokens
 from ldznet_ext.nets.unet import UNet, UNetConfig
-from ldznet_ext.weights import fill, read_header, read_tensors
+from ldznet_ext.weights import fill, read_header, read_tensors, uninitialised
 
 Module = TypeVar("Module", bound=nn.Module)
 Config = TypeVar("Config")
@@ -189,7 +189,7 @@ def family_of(config: UNetConfig) -> str:
 
 def build(make: Callable[[], Module], state: State, what: str, *, device: torch.device, dtype: torch.dtype) -> Module:
     """A module holding exactly these tensors, in evaluation mode; nothing is initialised in vain."""
-    with torch.device("meta"):
+    with uninitialised():
         module = make()
     fill(module, state, what, device=device, dtype=dtype)
     return module.eval().requires_grad_(False)

@@ -33,7 +33,9 @@ class StandaloneBackbone(BaseBackbone):
                 f"{parts.vae.config.latent_channels}, so use the plain model and not its inpainting variant."
             )
         self.name, self.family, self.native = parts.name, parts.family, parts.native
-        self.unet, self.vae, self.text_encoder = parts.unet, parts.vae, parts.text_encoder
+        self.unet, self.text_encoder = parts.unet, parts.text_encoder
+        # nothing but convolutions: up to twice as fast this way on a CPU
+        self.vae = parts.vae.to(memory_format=torch.channels_last)
         self.tokens, self.schedule = parts.tokens, parts.schedule
         self.factor = parts.vae.config.factor
         self.latent_channels = parts.vae.config.latent_channels

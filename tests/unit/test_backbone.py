@@ -1,7 +1,9 @@
 """The protocol, seeds and settings; and that importing the package costs no torch."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,17 @@ def test_the_default_is_loaded_once_for_each_setting(
     first = default_backbone()
     assert default_backbone() is first
     assert load_backbone() is not first
+
+
+def test_a_mask_imports_no_slow_library(models: Path) -> None:
+    """A cold command has six seconds; each of these would take one to three of them."""
+    code = (
+        "import sys, numpy, ldznet_ext; ldznet_ext.segment(numpy.zeros((64, 64, 3), numpy.uint8), 'fox');"
+        "print([name for name in ('diffusers', 'transformers', 'torch._dynamo', 'skimage') if name in sys.modules])"
+    )
+    environment = {**os.environ, "LDZNET_MODELS": str(models)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("module", ["backbone", "weights", "caches", "request", "result"])

@@ -64,7 +64,7 @@ def test_guidance_one_has_conditional_rows_only(backbone: StandaloneBackbone) ->
 
 def test_unknown_words_are_said(backbone: StandaloneBackbone) -> None:
     _, result = generate_and_segment("a fox", ["cat", "fox"], backbone=backbone, steps=5)
-    assert [answer.status for answer in result.phrases][0] == "unknown word"
+    assert result.phrases[0].status == "unknown word"
 
 
 def test_another_size(backbone: StandaloneBackbone) -> None:

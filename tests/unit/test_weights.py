@@ -116,7 +116,7 @@ def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
         "entries": struct.pack("<Q", len(header)) + header,
     }
     path.write_bytes(content[damage])
-    with pytest.raises(ModelError, match="cut short|cannot be read"):
+    with pytest.raises(ModelError, match=r"cut short|cannot be read"):
         read_header(path)
 
 

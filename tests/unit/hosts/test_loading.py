@@ -70,7 +70,7 @@ def test_a_single_file_needs_the_vocabulary(single_file: Path, monkeypatch: pyte
 
 
 def test_a_head_is_not_a_model(models: Path) -> None:
-    with pytest.raises(ModelError, match="no tensors named model.diffusion_model"):
+    with pytest.raises(ModelError, match=r"no tensors named model.diffusion_model"):
         load_backbone(models / "ldznet-sticker.safetensors")
 
 
@@ -117,7 +117,7 @@ def test_damaged_weights(folder: Path, damage: str) -> None:
 def test_other_kinds_of_unet_are_refused(folder: Path) -> None:
     _edit(folder / "unet" / "config.json", addition_embed_type="text_time")
     with pytest.raises(
-        ModelError, match="addition_embed_type = text_time; expected a Stable Diffusion 1.x or 2.x UNet"
+        ModelError, match=r"addition_embed_type = text_time; expected a Stable Diffusion 1.x or 2.x UNet"
     ):
         load_backbone(folder)
 
