@@ -25,9 +25,6 @@ class Counters:
     elapsed: float = 0.0
     """Seconds trained so far, over all runs."""
     phase: int = 0
-    decay_from: int | None = None
-    end: int | None = None
-    """First and last step of the rate's decay, once they are decided."""
 
 
 def save(path: Path, module: torch.nn.Module, ema: list[torch.Tensor], optimizer, counters: Counters) -> None:

@@ -153,18 +153,11 @@ class _Run:
         return self.counters.elapsed / (self.recipe.minutes * 60)
 
     def _rate(self) -> float:
-        """Warm up, hold, then fall to zero; the fall's first and last step are decided once and kept."""
-        c, decay = self.counters, self.recipe.decay
-        if c.decay_from is None and decay and self._progress() >= 1 - decay:
-            c.decay_from, c.end = c.step, self.recipe.steps or int(c.step / (1 - decay)) + 1
-        if c.decay_from is not None:
-            return max(0.0, 1 - (c.step - c.decay_from) / max(1, c.end - c.decay_from))
-        return min(1.0, (c.step + 1) / max(1, self.recipe.warmup))
+        """Warm up, hold, then fall to zero over the last part of the budget."""
+        falling = (1 - self._progress()) / self.recipe.decay if self.recipe.decay else 1.0
+        return max(0.0, min(1.0, (self.counters.step + 1) / max(1, self.recipe.warmup), falling))
 
     def _finished(self) -> bool:
-        if self.counters.end is not None:
-            # A machine that slows down must not overrun its minutes by much.
-            return self.counters.step >= self.counters.end or self._progress() >= 1.1
         return self._progress() >= 1
 
     def _housekeeping(self, bar: tqdm) -> None:
