@@ -42,15 +42,19 @@ class Backbone(Protocol):
     """A latent diffusion model that is already loaded.
 
     name: for people. family: sd1, sd2, sticker ...: heads are trained for one. native: the picture size it was trained at.
-    unet: whose features are harvested. unet_calls: how often it has been called, early exits included.
+    unet_calls: how often the UNet has been called, early exits included.
     """
 
     name: str
     family: str
     native: Size
-    unet: "nn.Module"
     caches: "Caches"
     unet_calls: int
+
+    @property
+    def unet(self) -> "nn.Module":
+        """The noise predictor, whose features are harvested."""
+        ...
 
     @property
     def device(self) -> "torch.device":

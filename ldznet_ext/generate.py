@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,7 @@ from ldznet_ext.pipeline import as_request, find
 from ldznet_ext.result import Segmentation
 from ldznet_ext.segmenters.base import Clock, Segmenter, pick_segmenter
 from ldznet_ext.segmenters.view import View
-
-if TYPE_CHECKING:
-    from ldznet_ext.shapes import Float
+from ldznet_ext.shapes import Float
 
 
 def generate_and_segment(
@@ -89,7 +86,7 @@ def paint(
     return Image.fromarray(to_picture(backbone.decode(latent))[0])
 
 
-def to_picture(pixels: "Float[Tensor, 'b 3 h w']") -> np.ndarray:
+def to_picture(pixels: Float[Tensor, "b 3 h w"]) -> np.ndarray:
     """Float pixels in [-1, 1] to uint8 (b h w 3)."""
     scaled = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())

@@ -26,10 +26,10 @@ from ldznet_ext.errors import OptionError, PhraseError, PictureError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.imaging import fit, load_picture, stretch, to_network
+from ldznet_ext.shapes import Float
 
 if TYPE_CHECKING:
     from ldznet_ext.masks.imaging import Picture
-    from ldznet_ext.shapes import Float
 
 CONTEXT = 0.5
 """Room around the mask that the model sees, as a part of the mask's longer side, on each side."""
@@ -119,7 +119,9 @@ def prepare_job(
     size = Size(*picture.shape[:2])
     chosen = _as_mask(mask, size)
     width = default_feather(size) if feather is None else _checked_feather(feather)
-    crop = _crop(box_of(chosen), size, native, width)
+    box = box_of(chosen)
+    assert box is not None, "an empty mask has been refused"
+    crop = _crop(box, size, native, width)
     return InpaintJob(
         picture=picture,
         mask=chosen,
@@ -166,7 +168,7 @@ def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
     """
     if feather == 0:
         return mask.astype(np.float32)
-    away = cv2.distanceTransform(np.uint8(~mask), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     ramp = np.clip((feather - away) / (feather / 2), 0, 1).astype(np.float32)
     return ramp * ramp * (3 - 2 * ramp)
 
@@ -221,7 +223,7 @@ def _span(low: int, high: int, least: int, limit: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _cells(mask: np.ndarray, network: Size, latent: Tensor) -> "Float[Tensor, '1 1 lh lw']":
+def _cells(mask: np.ndarray, network: Size, latent: Tensor) -> Float[Tensor, "1 1 lh lw"]:
     """Latent cells that any masked pixel touches: 1 there, 0 elsewhere."""
     grid = Size(*latent.shape[-2:])
     covered = stretch(mask.astype(np.float32), network)

@@ -65,6 +65,12 @@ class BaseBackbone:
         """Last hidden state of the text encoder for one phrase."""
         raise NotImplementedError
 
+    def predict(
+        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Float[Tensor, "b tokens d"]
+    ) -> Float[Tensor, "b c lh lw"]:
+        """One call of the UNet, counted."""
+        raise NotImplementedError
+
     def add_noise(self, latent: Tensor, noise: Tensor, timestep: int) -> Tensor:
         """The latent as it is at `timestep` (0..999)."""
         return self.schedule.add_noise(latent, noise, timestep)

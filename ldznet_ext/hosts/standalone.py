@@ -12,6 +12,7 @@ from torch import Tensor
 from ldznet_ext.backbone import DEFAULT_GUIDANCE, DEFAULT_MODEL, DEFAULT_STEPS, Progress, Start
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
 from ldznet_ext.geometry import Size
+from ldznet_ext.hosts.autoencoder import Autoencoder
 from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.loading import PARTS, WEIGHTS, Parts, read_folder, read_single_file
 from ldznet_ext.hosts.sampling import sample
@@ -25,6 +26,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class StandaloneBackbone(BaseBackbone):
     """A Stable Diffusion model of our own modules."""
 
+    vae: Autoencoder
+
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         if parts.unet.config.in_channels != parts.vae.config.latent_channels:
@@ -35,7 +38,7 @@ class StandaloneBackbone(BaseBackbone):
         self.name, self.family, self.native = parts.name, parts.family, parts.native
         self.unet, self.text_encoder = parts.unet, parts.text_encoder
         # nothing but convolutions: up to twice as fast this way on a CPU
-        self.vae = parts.vae.to(memory_format=torch.channels_last)
+        self.vae = parts.vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tokens, self.schedule = parts.tokens, parts.schedule
         self.factor = parts.vae.config.factor
         self.latent_channels = parts.vae.config.latent_channels
@@ -134,7 +137,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     if dtype is None:
         return torch.float32 if device.type == "cpu" else torch.float16
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if chosen not in DTYPES.values():
+    if chosen is None or chosen not in DTYPES.values():
         raise OptionError(f"The type is '{dtype}'; expected one of {', '.join(DTYPES)}.")
     return chosen
 

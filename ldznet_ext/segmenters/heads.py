@@ -125,6 +125,7 @@ class HeadSegmenter:
     ) -> Evidence:
         statistics, info = self.familiarity, self.info
         distance = float(statistics.distance(pooled)[0]) if statistics is not None and pooled.size else None
+        limit = None if statistics is None or distance is None else statistics.limit
         scores = info.calibration.score(presence_stats(logits)) if info.calibration else raw_score(logits)
         given = view.given_features is not None
         return Evidence(
@@ -132,7 +133,7 @@ class HeadSegmenter:
             scores=scores,
             found_threshold=info.found_threshold,
             mask_threshold=info.mask_threshold,
-            familiar=None if distance is None else distance <= statistics.limit,
+            familiar=None if distance is None or limit is None else distance <= limit,
             calibrated=info.calibration is not None and distance is not None,
             unet_calls=calls,
             provenance={
@@ -143,7 +144,7 @@ class HeadSegmenter:
                 "seed": seed,
                 "features": "of the generation" if given else "of the phrase" if info.taps else "none",
                 "distance": distance,
-                "distance_limit": None if distance is None else statistics.limit,
+                "distance_limit": limit,
             },
         )
 

@@ -46,7 +46,7 @@ class View:
         """What the latent depends on."""
         digested = self.picture_digest if self.given_latent is None else digest(self.given_latent.cpu().float().numpy())
         kind = "mean" if self.given_latent is None else "given"
-        return LatentKey(vae=backbone.state_key("vae"), picture=digested, size=tuple(self.fit.network), kind=kind)
+        return LatentKey(vae=backbone.state_key("vae"), picture=digested, size=self.fit.network, kind=kind)
 
     def tensor(self, backbone: "Backbone") -> Float[Tensor, "1 3 h w"]:
         """The pixels on the model's device."""
