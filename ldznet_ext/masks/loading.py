@@ -176,7 +176,7 @@ def _over_ground(rgba: np.ndarray) -> np.ndarray:
     for top in range(0, len(rgba), 256):
         band = rgba[top : top + 256].astype(np.uint16)
         alpha = band[..., 3:]
-        picture[top : top + 256] = (band[..., :3] * alpha + np.uint16(GROUND) * (255 - alpha) + 127) // 255
+        picture[top : top + 256] = (band[..., :3] * alpha + np.array(GROUND, np.uint16) * (255 - alpha) + 127) // 255
     return picture
 
 

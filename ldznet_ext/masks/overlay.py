@@ -17,7 +17,9 @@ def overlay(
     out = np.array(picture)
     for top in range(0, len(out), 512):  # in bands: indexing a whole 100 MP picture would copy it several times
         band, inside = out[top : top + 512], mask[top : top + 512]
-        band[inside] = np.rint(band[inside] * np.float32(1 - tint) + np.float32(colour) * tint).astype(np.uint8)
+        band[inside] = np.rint(band[inside] * np.float32(1 - tint) + np.array(colour, np.float32) * tint).astype(
+            np.uint8
+        )
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     width = max(1, round(LINE * float(np.hypot(*mask.shape))))
     cv2.drawContours(out, outlines, -1, (24, 8, 20), width * 2 if width > 1 else 1)
