@@ -110,21 +110,22 @@ def tell(folder: Path, *, prompt: str, words: str, new: str, absent: str, seed: 
 
 def worst(folder: Path) -> Failure:
     """The worst of the shipped test scenes tried: each one's first object, its mask against the truth."""
-    tried: list[tuple[float, Example, Step]] = []
+    tried: list[tuple[float, np.ndarray, Example, Step]] = []
     for example in candidates():
         step = _step(folder, "failure", "mask", example.source, example.phrase)
         mask, truth = read_mask(folder / str(step.picture("mask")), example.where), example.mask
-        tried.append((0.0 if truth is None else iou(mask, truth), example, step))
+        if truth is not None:
+            tried.append((iou(mask, truth), truth, example, step))
     if not tried:
         raise DataError(f"{SCENES} has no objects; expected the shipped test scenes, so restore tests/data.")
-    score, example, step = min(tried, key=lambda entry: entry[0])
+    score, true_mask, example, step = min(tried, key=lambda entry: entry[0])
     _say(f"· the worst of {len(tried)} test scenes: {example.phrase}, IoU {score:.2f}")
     _keep_only(folder / "failure", step)
     source = Path(example.source)
     shutil.copyfile(source, folder / "failure" / source.name)
     truth = f"{source.stem}_truth.png"
-    Image.fromarray(np.uint8(example.mask) * 255).save(folder / "failure" / truth)
-    rows = [{"picture": Path(e.source).name, "phrase": e.phrase, "iou": round(s, 4)} for s, e, _ in tried]
+    Image.fromarray(true_mask.astype(np.uint8) * 255).save(folder / "failure" / truth)
+    rows = [{"picture": Path(e.source).name, "phrase": e.phrase, "iou": round(s, 4)} for s, _, e, _ in tried]
     return Failure(
         step=step,
         source=f"failure/{source.name}",
