@@ -145,6 +145,10 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
 def _read(source: Any, **placing: Any) -> Parts:
     if source is None:
         return read_folder(_sticker(), **placing)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ModelError(
+            f"The model is a {type(source).__name__}; expected a path, a name or a hub id, so give one of them."
+        )
     path = Path(source).expanduser()
     if not path.exists():
         path = find_model(str(source)) or _from_hub(str(source))

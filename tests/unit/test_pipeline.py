@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ldznet_ext.errors import HeadError, MethodError, OptionError, PhraseError, PictureError
-from ldznet_ext.hosts.standalone import StandaloneBackbone
+from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.pipeline import rethreshold, segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, Segmentation
@@ -239,6 +239,13 @@ def test_bad_input_is_one_sentence(
         segment(given.pop("picture"), given.pop("phrases"), backbone=backbone, **given)
     assert "\n" not in str(caught.value)
     assert len(backbone.caches.features) == 0
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_gives_nearly_the_same_map(backbone: StandaloneBackbone, dtype: str) -> None:
+    half = segment(picture(), "fox", backbone=load_backbone(None, "cpu", dtype))
+    assert half.prob.dtype == np.float32
+    assert np.abs(half.prob - segment(picture(), "fox", backbone=backbone).prob).mean() < 0.03
 
 
 def test_the_timestep_is_the_heads_unless_named(backbone: StandaloneBackbone, tmp_path: Path) -> None:

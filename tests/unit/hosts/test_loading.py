@@ -165,6 +165,11 @@ def test_what_does_not_exist(source: str, tmp_path: Path, monkeypatch: pytest.Mo
         load_backbone(source)
 
 
+def test_a_source_of_another_type() -> None:
+    with pytest.raises(ModelError, match="The model is a int"):
+        load_backbone(3)
+
+
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(b"cos\nsystem\n")
     with pytest.raises(ModelError, match="other formats can run code"):
