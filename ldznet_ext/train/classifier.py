@@ -4,6 +4,7 @@ It answers for every known object whether it is in the picture (multi-label), an
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,17 @@ def class_names() -> list[str]:
 
 
 class Classifier(nn.Module):
-    """Five strided residual stages on 128x128 pixels, max- and mean-pooled: (b 3 h w) in -1..1 -> (b classes) logits."""
+    """A strided stem and four strided residual stages, max- and mean-pooled: (b 3 h w) in -1..1 -> (b classes) logits.
+
+    Pictures of other sizes are averaged down to 128x128 first.
+    """
 
     def __init__(self, classes: int, width: int = 32) -> None:
         super().__init__()
         widths = (width, width * 2, width * 4, width * 6, width * 8)
         self.stem = nn.Conv2d(3, width, 5, stride=2, padding=2)
-        self.stages = nn.ModuleList(Stage(a, b) for a, b in zip((width, *widths), widths[1:], strict=False))
-        self.last = nn.Linear(2 * widths[-2 if len(widths) == 1 else len(self.stages)], classes)
+        self.stages = nn.ModuleList(Stage(a, b) for a, b in pairwise(widths))
+        self.last = nn.Linear(2 * widths[-1], classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = F.interpolate(pixels, size=(128, 128), mode="area") if pixels.shape[-1] != 128 else pixels
