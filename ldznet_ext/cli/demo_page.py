@@ -94,9 +94,13 @@ def _failed(failure: Failure) -> str:
         _figure(failure.step.picture("prob"), f"probability of “{failure.phrase}”"),
         _figure(failure.step.picture("mask"), f"{verdict(failure.step)}: IoU {failure.iou:.2f}"),
     ]
-    text = f"Of {len(failure.tried)} test scenes this came out worst: <em>IoU {failure.iou:.2f}</em>. The table has the others."
+    text = (
+        f"One object was looked for in each of {len(failure.tried)} test scenes. Of those that were found this came out worst: "
+        f"<em>IoU {failure.iou:.2f}</em>."
+    )
     rows = "".join(
-        f"<tr><td>{escape(row['picture'])}<td>{escape(row['phrase'])}<td>{row['iou']:.2f}" for row in failure.tried
+        f"<tr><td>{escape(row['picture'])}<td>{escape(row['phrase'])}<td>{escape(row['status'])}<td>{row['iou']:.2f}"
+        for row in failure.tried
     )
     table = f"<details><summary>All that were tried, with their IoU</summary><table>{rows}</table></details>"
     return _section("A failure", text, figures, failure.step, table)

@@ -60,7 +60,7 @@ def second_row(story: Story) -> list[Panel]:
 
 
 def _failure(failure: Failure) -> Sequence[Panel]:
-    tried = f"the worst of {len(failure.tried)} test scenes"
+    tried = f"the worst of what was found in {len(failure.tried)} test scenes"
     return [
         Panel(file=failure.source, title=f"a failure: “{failure.phrase}”", note=tried),
         Panel(file=failure.truth, title="its true mask", note="from the scene itself"),

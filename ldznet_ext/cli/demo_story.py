@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ldznet_ext.cli.main import main
 from ldznet_ext.errors import DataError
 from ldznet_ext.eval.annotations import read_lines, read_mask
 from ldznet_ext.eval.example import Example
+from ldznet_ext.result import FOUND
 
 SCENES = CHECKOUT / "tests" / "data" / "sticker_test"
 CANDIDATES = 12
@@ -63,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """The test scene that came out worst of those tried: its truth, its IoU, and all that were tried with theirs."""
+    """The worst mask of something that was found in a test scene: its truth, its IoU, and all that were tried."""
 
     step: Step
     source: str
@@ -109,23 +111,31 @@ def tell(folder: Path, *, prompt: str, words: str, new: str, absent: str, seed: 
 
 
 def worst(folder: Path) -> Failure:
-    """The worst of the shipped test scenes tried: each one's first object, its mask against the truth."""
+    """The worst mask among some shipped test scenes, of objects that were found; of all where nothing was.
+
+    What was not found has an empty mask and IoU 0, which shows nothing: it is in the table.
+    """
     tried: list[tuple[float, np.ndarray, Example, Step]] = []
     for example in candidates():
-        step = _step(folder, "failure", "mask", example.source, example.phrase)
+        with _quiet():
+            step = _step(folder, "failure", "mask", example.source, example.phrase)
         mask, truth = read_mask(folder / str(step.picture("mask")), example.where), example.mask
         if truth is not None:
             tried.append((iou(mask, truth), truth, example, step))
     if not tried:
         raise DataError(f"{SCENES} has no objects; expected the shipped test scenes, so restore tests/data.")
-    score, true_mask, example, step = min(tried, key=lambda entry: entry[0])
+    found = [entry for entry in tried if _status(entry[3]) == FOUND]
+    score, true_mask, example, step = min(found or tried, key=lambda entry: entry[0])
     _say(f"· the worst of {len(tried)} test scenes: {example.phrase}, IoU {score:.2f}")
     _keep_only(folder / "failure", step)
     source = Path(example.source)
     shutil.copyfile(source, folder / "failure" / source.name)
     truth = f"{source.stem}_truth.png"
     Image.fromarray(true_mask.astype(np.uint8) * 255).save(folder / "failure" / truth)
-    rows = [{"picture": Path(e.source).name, "phrase": e.phrase, "iou": round(s, 4)} for s, _, e, _ in tried]
+    rows = [
+        {"picture": Path(row.source).name, "phrase": row.phrase, "status": _status(done), "iou": round(value, 4)}
+        for value, _, row, done in tried
+    ]
     return Failure(
         step=step,
         source=f"failure/{source.name}",
@@ -172,9 +182,24 @@ def _step(folder: Path, name: str, *command: str) -> Step:
     if code:
         raise Stopped(code)
     step = Step(name=name, command=typed, answer=json.loads(printed.getvalue()), seconds=seconds)
-    if name != "failure":
-        _say(f"· {step.shell}  {seconds:.1f} s")
+    _say(f"· {step.shell}  {seconds:.1f} s")
     return step
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what commands say to themselves, unless one stops."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except Stopped:
+        sys.stderr.write(said.getvalue())
+        raise
+
+
+def _status(step: Step) -> str:
+    return step.mask["phrases"][0]["status"]
 
 
 def _keep_only(folder: Path, step: Step) -> None:

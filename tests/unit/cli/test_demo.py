@@ -150,12 +150,29 @@ def test_the_failure_is_the_worst_first_object(tmp_path: Path, monkeypatch: pyte
     _, out = run(tmp_path, monkeypatch, CommandLine())
     failure = json.loads((out / "failure" / "failure.json").read_text())
     assert failure["iou"] == pytest.approx(0.25)
+    assert {row["status"] for row in failure["tried"]} == {"found"}
     assert [(row["picture"], row["phrase"], row["iou"]) for row in failure["tried"]] == [
         ("0.png", "owl", 1.0), ("1.png", "owl", 0.25), ("2.png", "owl", 0.5),
     ]  # fmt: skip
     assert sorted(path.name for path in (out / "failure").glob("*.png")) == [
         "1.png", "1_mask.png", "1_overlay.png", "1_prob.png", "1_truth.png",
     ]  # fmt: skip
+
+
+def test_what_was_not_found_is_no_failure_to_show_while_something_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (scenes / "annotations.jsonl").read_text().replace('"owl"', '"<umbrella>"', 2)  # of pictures 0 and 1
+    (scenes / "annotations.jsonl").write_text(text)
+    _, out = run(tmp_path, monkeypatch, CommandLine())
+    failure = json.loads((out / "failure" / "failure.json").read_text())
+    assert [(row["status"], row["iou"]) for row in failure["tried"]] == [
+        ("not found", 0.0), ("not found", 0.0), ("found", 0.5),
+    ]  # fmt: skip
+    assert failure["iou"] == pytest.approx(0.5)
+    said = capsys.readouterr().err
+    assert "2.png" not in said
+    assert "owl, IoU 0.50" in said
 
 
 def test_the_sheet_holds_two_rows_of_four_with_the_pictures_in_them(
