@@ -44,10 +44,13 @@ def load(path: Path, module: torch.nn.Module, ema: list[torch.Tensor], optimizer
     """Restore in place what `save` wrote and return the counters."""
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        counters = Counters(**json.loads(file.metadata()["counters"]))
+        kept = json.loads(file.metadata()["counters"])
+    counters = Counters(**{key: value for key, value in kept.items() if key in Counters.__dataclass_fields__})
     expected = {f"model.{name}" for name in module.state_dict()}
     if missing := expected - set(tensors):
-        raise DataError(f"The checkpoint {path} lacks {sorted(missing)[0]}; it belongs to another model, so train anew.")
+        raise DataError(
+            f"The checkpoint {path} lacks {sorted(missing)[0]}; it belongs to another model, so train anew."
+        )
     module.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
     for (name, _), value in zip(module.named_parameters(), ema, strict=True):
         value.copy_(tensors[f"ema.{name}"])

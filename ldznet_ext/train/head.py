@@ -6,6 +6,7 @@ what a generation leaves behind. Timesteps are uniform in 300-499, as in the aut
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,6 @@ class HeadTask:
     @torch.inference_mode()
     def calibrate(self, info: HeadInfo, *, scenes: int, each: int = 4) -> tuple[HeadInfo, Familiarity | None]:
         """Score, found-threshold (95 % recall) and familiarity statistics from val scenes at the native size."""
-        from dataclasses import replace
-
         device, size = next(self.head.parameters()).device, self.head.preset.native
         stats, present, pooled = [], [], []
         for index in range(scenes):
@@ -175,7 +174,8 @@ class HeadTask:
                 noise = torch.randn(latent.shape, generator=scatter).expand(each, -1, -1, -1)
                 steps = torch.full((each,), TIMESTEP)
                 features = self.features(latent.expand(each, -1, -1, -1), texts, steps, noise)
-                pooled.append(pool_features({t: f.cpu().numpy() for t, f in features.items()}, self.head.taps))
+                asked = index % each + 1  # people ask for one thing as often as for several
+                pooled.append(pool_features({t: f[:asked].cpu().numpy() for t, f in features.items()}, self.head.taps))
             source = rows["pixels"].to(device) if self.head.reads == "pixels" else latent
             logits = self.head(source, context, features)[:, 0].float().cpu().numpy()
             stats.append(presence_stats(logits))
