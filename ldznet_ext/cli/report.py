@@ -15,7 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=options.number, default=20.0, help="of training a network and seed (default: 20)"
     )
     parser.add_argument("--seeds", type=options.whole, nargs="+", default=[0], metavar="SEED", help="(default: 0)")
-    parser.add_argument("--limit", type=options.whole, metavar="N", help="the first N lines of each test set only")
+    parser.add_argument(
+        "--limit", type=options.whole, metavar="N", help="the first N lines of each test set, objects and edits only"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="SECTION", help="compared shipped model editing (default: all four)"
+    )
+    parser.add_argument("--classifier", metavar="FILE", help="the judge of pictures (default: in models/ or runs/)")
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="rgbnet znet ldznet concat (default: all four)")
     parser.add_argument(
         "--work",
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> Path:
-    from ldznet_ext.eval.plan import NETWORKS
+    from ldznet_ext.eval.plan import NETWORKS, SECTIONS
     from ldznet_ext.eval.report import report
     from ldznet_ext.eval.tools import default_tools
 
@@ -50,7 +56,8 @@ def _report(args: argparse.Namespace) -> Path:
         seeds=tuple(args.seeds),
         limit=args.limit,
         networks=tuple(args.networks or NETWORKS),
+        only=tuple(args.only or SECTIONS),
         work=Path(args.work),
-        tools=default_tools(args.model, args.device),
+        tools=default_tools(args.model, args.device, Path(args.classifier) if args.classifier else None),
         say=console.say,
     )

@@ -72,12 +72,17 @@ def describe(scores: Scores) -> dict[str, object]:
 
 def cell(path: Path, plan: dict[str, object], compute: Callable[[], dict[str, object]]) -> dict[str, object]:
     """Read the cell at `path` if it was computed under the same plan, else compute it and keep it."""
-    kept = read_json(path)
-    if isinstance(kept, dict) and kept.get("plan") == plan:
-        return kept
+    if (found := kept(path, plan)) is not None:
+        return found
     fresh = {"plan": plan, **compute()}
     write_json(path, fresh)
     return fresh
+
+
+def kept(path: Path, plan: dict[str, object]) -> dict[str, object] | None:
+    """The cell at `path` if it was computed under the same plan."""
+    found = read_json(path)
+    return found if isinstance(found, dict) and found.get("plan") == plan else None
 
 
 def read_json(path: Path) -> object:
@@ -94,6 +99,21 @@ def write_json(path: Path, content: object) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def kept_picture(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The picture (uint8 h w 3) kept at `path`, else a fresh one, kept there."""
+    from PIL import Image
+
+    if path.is_file():
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    picture = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    Image.fromarray(picture).save(partial, format="PNG")
+    partial.replace(path)
+    return picture
 
 
 class Timed:

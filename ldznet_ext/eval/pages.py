@@ -1,11 +1,13 @@
 """`docs/results.md` and its plots, from `results.json` alone: redrawing them needs no network, no art and no GPU."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ldznet_ext.errors import DataError
 from ldznet_ext.eval import plots
+from ldznet_ext.eval.pages_model import editing_lines, model_lines
+from ldznet_ext.eval.parts import EDITS, SHEET
 from ldznet_ext.eval.plan import FLOORS, NETWORKS, SHIPPED
 
 PAGE = "results.md"
@@ -44,7 +46,8 @@ def render(out: Path) -> Path:
         raise DataError(f"{source} is not there or not JSON; run `ldznet report` first.") from None
     draw(results, out / PLOTS)
     page = out / PAGE
-    page.write_text("\n".join(lines(results, grid=(out / PLOTS / "grid.png").is_file())) + "\n", encoding="utf-8")
+    drawn = {name for name in ("grid.png", SHEET, EDITS) if (out / PLOTS / name).is_file()}
+    page.write_text("\n".join(lines(results, drawn=drawn)) + "\n", encoding="utf-8")
     return page
 
 
@@ -66,8 +69,8 @@ def _bar(row: Mapping[str, object] | None) -> plots.Interval | None:
     return (row["miou"], *row["interval"]) if row and "interval" in row else None
 
 
-def lines(results: Results, *, grid: bool) -> Iterator[str]:
-    """The page, line by line."""
+def lines(results: Results, *, drawn: Collection[str]) -> Iterator[str]:
+    """The page, line by line; `drawn` are the pictures that are there."""
     yield from _head(results)
     sweeps = results["sweeps"]
     yield from _claims(sweeps)
@@ -84,7 +87,10 @@ def lines(results: Results, *, grid: bool) -> Iterator[str]:
     yield from _table("Pictures redrawn by img2img", sweeps.get("img2img"), "names")
     yield from _seconds(sweeps.get("test"))
     yield from _shipped(sweeps)
-    if grid:
+    own = results.get("model", {})
+    yield from model_lines(own, PLOTS, sheet=SHEET in drawn)
+    yield from editing_lines(own, PLOTS, sheet=EDITS in drawn)
+    if "grid.png" in drawn:
         yield from ("## Eight phrases", "", f"![Picture, truth, RGBNet, ZNet, LD-ZNet]({PLOTS}/grid.png)", "")
         yield "Picked by LD-ZNet's rank alone: six phrases from its upper half, the last two from its worst twentieth."
 

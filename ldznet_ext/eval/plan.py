@@ -9,6 +9,9 @@ NETWORKS = {"rgbnet": "RGBNet", "znet": "ZNet", "ldznet": "LD-ZNet", "concat": "
 
 FLOORS = ("colour threshold", "position prior")
 SHIPPED = "shipped LD-ZNet"
+COMPARISON, HEAD, MODEL, EDITING = "compared", "shipped", "model", "editing"
+SECTIONS = (COMPARISON, HEAD, MODEL, EDITING)
+"""Parts of the report that can be asked for alone; the page still shows what is kept of the others."""
 TRAIN_STYLE = "fluent"
 REFERRING = "referring"
 
@@ -69,7 +72,7 @@ GOALS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much of it to do: minutes of training a network, seeds, lines a set (None: all of 256 scenes)."""
+    """How much of it to do: minutes of training a network, seeds, lines a set (None: all of 256 scenes), which sections."""
 
     minutes: float
     seeds: tuple[int, ...] = (0,)
@@ -78,6 +81,7 @@ class Plan:
     strengths: tuple[float, ...] = (0.3, 0.4, 0.5)
     sweeps: tuple[Sweep, ...] = field(default=COMPARED)
     goals: tuple[Sweep, ...] = field(default=GOALS)
+    only: tuple[str, ...] = SECTIONS
 
     def __post_init__(self) -> None:
         if not self.minutes > 0:
@@ -87,3 +91,9 @@ class Plan:
         unknown = [name for name in self.networks if name not in NETWORKS]
         if unknown:
             raise OptionError(f"The network {unknown[0]!r} is not known; expected one of {', '.join(NETWORKS)}.")
+        unknown = [name for name in self.only if name not in SECTIONS]
+        if unknown or not self.only:
+            asked = unknown[0] if unknown else ""
+            raise OptionError(f"The section {asked!r} is not known; expected one of {', '.join(SECTIONS)}.")
+        if self.limit is not None and self.limit < 1:
+            raise OptionError(f"The limit is {self.limit}; expected a whole number of lines, at least 1.")

@@ -6,7 +6,7 @@ redrawing come in as callables: see `tools.py` for the real ones.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +14,27 @@ import numpy as np
 
 from ldznet_ext.errors import DataError, NetworkError
 from ldznet_ext.eval import datasets
-from ldznet_ext.eval.cells import Cell, cell, measure, one_phrase_seconds, read_json, write_json
+from ldznet_ext.eval.autoencoder import Reconstruct
+from ldznet_ext.eval.cells import Cell, cell, kept, measure, one_phrase_seconds, read_json, write_json
+from ldznet_ext.eval.editing import Find, Repaint
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.floors import ColourThreshold, PositionPrior
+from ldznet_ext.eval.generation import Generate
+from ldznet_ext.eval.judge import Judge
 from ldznet_ext.eval.pages import NUMBERS, PLOTS, render
-from ldznet_ext.eval.plan import NAMES, NETWORKS, SHIPPED, TRAIN_STYLE, Plan, Sweep
+from ldznet_ext.eval.parts import Part, parts
+from ldznet_ext.eval.plan import (
+    COMPARISON,
+    HEAD,
+    NAMES,
+    NETWORKS,
+    SECTIONS,
+    SHIPPED,
+    TRAIN_STYLE,
+    Plan,
+    Sweep,
+)
+from ldznet_ext.eval.redrawn import redrawn
 from ldznet_ext.eval.run import Segment
 from ldznet_ext.eval.summary import summarise
 
@@ -32,6 +48,7 @@ class Tools:
     `train(kind, seed, minutes, out)` writes a head to `out`, going on where a killed training was. `open(head,
     refine)` gives its segmenter. `redraw(picture, caption, strength, seed)` is img2img, None where there is no
     generator. `shipped` is the head that ships, None where there is none. `model` names the diffusion model's weights.
+    `paint`, `repaint`, `find` and `reconstruct` are what the model itself does, `judge` the classifier that looks at it.
     """
 
     train: Callable[[str, int, float, Path], None]
@@ -40,6 +57,11 @@ class Tools:
     shipped: Path | None = None
     model: str = ""
     load: Callable[[str, int | None], Sequence[Example]] = datasets.load
+    paint: Generate | None = None
+    repaint: Repaint | None = None
+    find: Find | None = None
+    reconstruct: Reconstruct | None = None
+    judge: Judge | None = None
 
 
 def report(
@@ -49,27 +71,33 @@ def report(
     seeds: Sequence[int] = (0,),
     limit: int | None = None,
     networks: Sequence[str] = tuple(NETWORKS),
+    only: Sequence[str] = SECTIONS,
     work: Path = Path("runs/report"),
     tools: Tools | None = None,
     say: Say = lambda text: None,
 ) -> Path:
     """Do what is not done yet, then write `results.json`, `results.md` and the plots to `out`; returns the page.
 
-    `minutes_per_network` is the budget of each network and seed, `limit` the lines of each set (None: all). Heads and
-    cells are kept in `work`; a head found there is used as it is. Raises DataError and OptionError.
+    `minutes_per_network` is the budget of each network and seed, `limit` the lines of each set (None: all), objects
+    and edits. Heads and cells are kept in `work`; a head found there is used as it is. `only`: the sections to measure, the
+    page shows what is kept of the others. Raises DataError and OptionError.
     """
     if tools is None:
         from ldznet_ext.eval.tools import default_tools
 
         tools = default_tools()
-    plan = Plan(minutes=minutes_per_network, seeds=tuple(seeds), limit=limit, networks=tuple(networks))
+    plan = Plan(
+        minutes=minutes_per_network, seeds=tuple(seeds), limit=limit, networks=tuple(networks), only=tuple(only)
+    )
     bench = _Bench(plan=plan, tools=tools, work=work, say=say)
     try:
         for sweep, method, one in bench.cells():
             bench.done.setdefault((sweep.name, method), []).append(one)
         bench.draw_grid(out / PLOTS / "grid.png")
+        bench.measure_parts(out / PLOTS)
     finally:  # also after an interruption: the page then holds all there is
-        write_json(out / NUMBERS, summarise(plan, bench.done, bench.not_run))
+        bench.gather_parts(out / PLOTS)
+        write_json(out / NUMBERS, {**summarise(plan, bench.done, bench.not_run), "model": bench.own})
         page = render(out)
     return page
 
@@ -87,6 +115,7 @@ class _Bench:
         self.done: dict[tuple[str, str], list[Cell]] = {}
         self.not_run: dict[str, str] = {}
         self.sets: dict[str, Sequence[Example]] = {}
+        self.own: dict[str, Cell] = {}
 
     def cells(self) -> Iterator[tuple[Sweep, str, Cell]]:
         """Every cell, cheap ones first: the floors, then a network at a time, then the shipped head."""
@@ -94,24 +123,37 @@ class _Bench:
         for seed in self.plan.seeds:
             for kind in self.plan.networks:
                 head = self.head(kind, seed)
+                if head is None:
+                    continue
                 start = partial(self.tools.open, head, False)
-                yield from self.method(NETWORKS[kind], self.plan.sweeps, start, head, seed)
+                yield from self.method(NETWORKS[kind], self.plan.sweeps, start, head, seed, COMPARISON)
         if (head := self.tools.shipped) is not None:
-            yield from self.method(SHIPPED, self.plan.goals, partial(self.tools.open, head, True), head, 0)
+            yield from self.method(SHIPPED, self.plan.goals, partial(self.tools.open, head, True), head, 0, HEAD)
 
     def floors(self) -> Iterator[tuple[Sweep, str, Cell]]:
         """The cells of the two floors: positions from val scenes, colours from train scenes."""
         for floor, split in ((PositionPrior, "val"), (ColourThreshold, "train")):
             source = f"sticker:{split}:{TRAIN_STYLE}"
             learn = partial(self._learnt, floor, source)
-            yield from self.method(floor.name, self.plan.sweeps, learn, None, 0)
+            yield from self.method(floor.name, self.plan.sweeps, learn, None, 0, COMPARISON)
 
     def method(
-        self, name: str, sweeps: Sequence[Sweep], start: Callable[[], Segment], head: Path | None, seed: int
+        self,
+        name: str,
+        sweeps: Sequence[Sweep],
+        start: Callable[[], Segment],
+        head: Path | None,
+        seed: int,
+        section: str,
     ) -> Iterator[tuple[Sweep, str, Cell]]:
         """The cells of one method, its segmenter opened only when a cell must be computed."""
         opened: list[Segment] = []
         for sweep in sweeps:
+            path = self.work / "cells" / f"{sweep.name}.{name.replace(' ', '-')}.seed{seed}.json"
+            if section not in self.plan.only:
+                if (found := kept(path, self._stamp(sweep, head))) is not None:
+                    yield sweep, name, found
+                continue
             examples = self.examples(sweep)
             if examples is None:
                 continue
@@ -124,13 +166,14 @@ class _Bench:
                 quick = one_phrase_seconds(examples, opened[0]) if sweep.name == "test" else None
                 return {**found, "seconds_one": quick}
 
-            path = self.work / "cells" / f"{sweep.name}.{name.replace(' ', '-')}.seed{seed}.json"
             yield sweep, name, cell(path, self._stamp(sweep, head), compute)
 
-    def head(self, kind: str, seed: int) -> Path:
-        """The trained head, trained now if there is none."""
+    def head(self, kind: str, seed: int) -> Path | None:
+        """The trained head, trained now if there is none and the comparison is asked for."""
         path = self.work / "heads" / f"{kind}-seed{seed}.safetensors"
         if not path.is_file():
+            if COMPARISON not in self.plan.only:
+                return None
             path.parent.mkdir(parents=True, exist_ok=True)
             self.say(f"{NETWORKS[kind]}, seed {seed}: training for {self.plan.minutes:g} minutes")
             self.tools.train(kind, seed, self.plan.minutes, path)
@@ -149,10 +192,29 @@ class _Bench:
                 return None
         return self.sets[sweep.name]
 
+    def measure_parts(self, plots: Path) -> None:
+        """Measure the model itself and the edits, as far as they are asked for and can be."""
+        for part in parts(self.plan, self.tools, self.work, plots):
+            if part.section in self.plan.only and not part.missing:
+                self.say(f"measuring {part.title}")
+                cell(self._part_path(part), part.stamp, part.compute)
+
+    def gather_parts(self, plots: Path) -> None:
+        """What is kept of the parts, and why the others have no numbers."""
+        for part in parts(self.plan, self.tools, self.work, plots):
+            reason = part.missing or ("" if part.section in self.plan.only else "not asked for")
+            found = kept(self._part_path(part), part.stamp)
+            self.own[part.name] = {**found, "plan": None} if found is not None else {"not_run": reason}
+
+    def _part_path(self, part: Part) -> Path:
+        return self.work / "cells" / f"{part.name}.model.json"
+
     def draw_grid(self, path: Path) -> None:
         """Eight phrases of the test scenes, picked by LD-ZNet's rank; needs the three networks' first seed."""
         from ldznet_ext.eval.gallery import draw
 
+        if COMPARISON not in self.plan.only:
+            return
         sweep, seed = self.plan.sweeps[0], self.plan.seeds[0]
         cells = {name: self.done[sweep.name, name][0] for name in _shown(self.plan) if (sweep.name, name) in self.done}
         examples = self.examples(sweep)
@@ -192,35 +254,6 @@ class _Bench:
             "model": self.tools.model,
             "head": _digest(head.read_bytes()) if head is not None else None,
         }
-
-
-def redrawn(
-    examples: Sequence[Example],
-    redraw: Callable[[np.ndarray, str, float, int], np.ndarray],
-    folder: Path,
-    strengths: Sequence[float],
-) -> Iterator[Example]:
-    """The same lines on pictures that passed through img2img, each strength in turn; pictures are kept in `folder`."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(example.source for example in examples))}
-    for example in examples:
-        number = numbers[example.source]
-        strength = strengths[number % len(strengths)]
-        path = folder / f"{_digest(example.source.encode())}-{strength:g}.png"
-        yield replace(example, read_picture=partial(_redrawn, example, redraw, path, strength, number))
-
-
-def _redrawn(example: Example, redraw: Callable, path: Path, strength: float, seed: int) -> np.ndarray:
-    from PIL import Image
-
-    if path.is_file():
-        with Image.open(path) as image:
-            return np.array(image.convert("RGB"))
-    picture = redraw(example.picture, example.caption, strength, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(path.name + ".part")
-    Image.fromarray(picture).save(partial_path, format="PNG")
-    partial_path.replace(path)
-    return picture
 
 
 def _shown(plan: Plan) -> list[str]:

@@ -1,33 +1,112 @@
 """The report's real tools: training by recipe, segmenting through the pipeline, img2img by the loaded model."""
 
+import hashlib
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from ldznet_ext.backbone import Backbone, default_backbone, load_backbone
 from ldznet_ext.errors import HeadError, LdznetError, ModelError
+from ldznet_ext.eval.editing import Find, Repaint
+from ldznet_ext.eval.generation import Generate
+from ldznet_ext.eval.judge import find_judge, load_judge
 from ldznet_ext.eval.plan import TRAIN_STYLE
 from ldznet_ext.eval.report import Tools
 from ldznet_ext.eval.run import Segment
 from ldznet_ext.result import Segmentation
+from ldznet_ext.weights import sha256_of
 
 HEAD_RECIPE = "head"
 
 
-def default_tools(model: str | None = None, device: str | None = None) -> Tools:
-    """Tools around one loaded diffusion model (None: Sticker-SD). Raises ModelError when it cannot be loaded."""
-    from ldznet_ext.backbone import default_backbone, load_backbone
+def default_tools(model: str | None = None, device: str | None = None, classifier: Path | None = None) -> Tools:
+    """Tools around one loaded diffusion model (None: Sticker-SD). Raises ModelError when it cannot be loaded.
 
-    backbone = load_backbone(model, device) if model or device else default_backbone()
+    `classifier`: the judge's file (None: one in the model folders or in runs/classifier, else no judge).
+    """
+    backbone, mark = open_backbone(model, device)
+    shipped = _shipped(backbone.family)
     return Tools(
         train=partial(train_head, _folder(model)),
         open=partial(open_head, backbone),
         redraw=partial(redraw, backbone),
-        shipped=_shipped(backbone.family),
-        model=f"{backbone.name} {_weights(model)}",
+        shipped=shipped,
+        model=mark,
+        paint=paint_with(backbone),
+        repaint=repaint_with(backbone),
+        find=find_with(backbone, shipped) if shipped is not None else None,
+        reconstruct=reconstruct_with(backbone),
+        judge=None if (judge := find_judge(classifier)) is None else load_judge(judge),
     )
+
+
+def open_backbone(model: str | None = None, device: str | None = None) -> tuple[Backbone, str]:
+    """A loaded diffusion model (None: Sticker-SD) and a mark of its weights. Raises ModelError."""
+    backbone = load_backbone(model, device) if model or device else default_backbone()
+    return backbone, f"{backbone.name} {_weights(model)}"
+
+
+def paint_with(backbone: Backbone) -> Generate:
+    """Text to pictures (b h w 3) uint8: 20 DDIM steps, guidance 5."""
+    from ldznet_ext.generate import to_picture
+
+    def generate(prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
+        return to_picture(backbone.decode(backbone.generate(list(prompts), list(seeds))))
+
+    return generate
+
+
+def repaint_with(backbone: Backbone) -> Repaint:
+    """Inpainting as `ldznet edit` does it, everything at its default."""
+    from ldznet_ext.inpaint import inpaint
+
+    def repaint(picture: np.ndarray, mask: np.ndarray, prompt: str, seed: int) -> np.ndarray:
+        return np.array(inpaint(picture, mask, prompt, backbone=backbone, seed=seed))
+
+    return repaint
+
+
+def find_with(backbone: Backbone, head: Path) -> Find:
+    """The mask of some words, by a head, with edges refined."""
+    segment = open_head(backbone, head, True)
+    return lambda picture, words: segment(picture, [words]).mask
+
+
+def reconstruct_with(backbone: Backbone) -> Callable[[np.ndarray], np.ndarray]:
+    """Encode and decode a picture (uint8 h w 3) whose sides are multiples of 8."""
+    import torch
+
+    from ldznet_ext.generate import to_picture
+
+    def reconstruct(picture: np.ndarray) -> np.ndarray:
+        pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 127.5 - 1
+        return to_picture(backbone.decode(backbone.encode(pixels[None])))[0]
+
+    return reconstruct
+
+
+def shipped_head(family: str) -> Path:
+    """The LD-ZNet head in the model folders; HeadError without one."""
+    head = _shipped(family)
+    if head is None:
+        raise HeadError(
+            f"There is no LD-ZNet head of family '{family}' in the model folders; expected one to find words by."
+        )
+    return head
+
+
+def digest(text: str) -> str:
+    """A short name for a folder that belongs to these weights."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def file_mark(path: Path) -> str:
+    """A mark of a file's content."""
+    return sha256_of(path)[:16]
 
 
 def train_head(sticker_sd: Path, kind: str, seed: int, minutes: float, out: Path) -> None:
@@ -109,8 +188,6 @@ def _weights(model: str | None) -> str:
 
 
 def _head_and_tail(file: Path, length: int = 1 << 16) -> str:
-    import hashlib
-
     with file.open("rb") as stream:
         first = stream.read(length)
         stream.seek(max(0, file.stat().st_size - length))
