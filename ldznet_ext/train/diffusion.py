@@ -3,7 +3,9 @@
 The loss is weighted by min(SNR, 5)/SNR (Hang et al., 2023), which on few samples learns shapes several times sooner.
 """
 
+import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from ldznet_ext.train.latents import CachedLatents, CaptionedScenes, decode, enc
 from ldznet_ext.train.recipe import Phase, Recipe
 from ldznet_ext.train.tokenizer import POSITIONS, tokens_seen, write_tokenizer
 from ldznet_ext.world.captions import caption
+from ldznet_ext.world.phrases import phrases
 from ldznet_ext.world.scenes import scene
 
 PROMPTS = (
@@ -163,14 +166,12 @@ class DiffusionTask:
         out = folder / "sticker-sd"
         bare = getattr(self.module, "module", self.module)
         write_pipeline(out, unet=bare.unet, text_encoder=bare.text_encoder, vae=self.vae)
-        seen = tokens_seen(self.tokenizer, _sample_captions(recipe))
+        seen = tokens_seen(self.tokenizer, training_texts(recipe))
         (out / "tokens_seen.json").write_text(json.dumps(seen))
 
 
 def write_pipeline(out: Path, *, unet, text_encoder, vae) -> None:
     """A StableDiffusionPipeline folder: fp16 safetensors, CLIP's tokenizer, no safety checker."""
-    import copy
-
     for name, module in (("unet", unet), ("text_encoder", text_encoder), ("vae", vae)):
         copy.deepcopy(module).half().save_pretrained(out / name, safe_serialization=True)
     write_tokenizer(out / "tokenizer")
@@ -191,11 +192,10 @@ def write_pipeline(out: Path, *, unet, text_encoder, vae) -> None:
     (out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
-def _sample_captions(recipe: Recipe, count: int = 4000) -> list[str]:
-    """Captions enough to meet every word of the vocabulary."""
+def training_texts(recipe: Recipe, count: int = 4000) -> Iterator[str]:
+    """Captions and phrases enough to meet every word that this model or a head on it is trained with."""
     concepts = recipe.data["concepts"]
-    return [
-        caption(scene(recipe.seed, index, concepts=concepts, size=64), variant)
-        for index in range(count)
-        for variant in range(4)
-    ]
+    for index in range(count):
+        painted = scene(recipe.seed, index, concepts=concepts, size=64)
+        yield from (caption(painted, variant) for variant in range(4))
+        yield from (phrase.text for phrase in phrases(painted))

@@ -94,8 +94,11 @@ class _Run:
     def go(self) -> None:
         """Phase by phase to the end of the budget."""
         bar = tqdm(desc=self.recipe.kind, unit=" steps", initial=self.counters.step, mininterval=10)
-        while self.counters.phase < len(self.recipe.phases) and not self._finished():
-            self._phase(self.recipe.phases[self.counters.phase], bar)
+        phases = self.recipe.phases
+        self.counters.phase = min(self.counters.phase, len(phases) - 1)  # a finished run may be given a larger budget
+        while self.counters.phase < len(phases) and not self._finished():
+            if not self._phase_over():  # a checkpoint may stand at the very end of a phase
+                self._phase(phases[self.counters.phase], bar)
             self.counters.phase += 1
         bar.close()
         self._checkpoint()
@@ -114,7 +117,6 @@ class _Run:
             persistent_workers=self.recipe.workers > 0,
             pin_memory=self.accelerator.device.type != "cpu",
         )
-        until = sum(p.share for p in self.recipe.phases[: self.counters.phase + 1])
         clock = time.perf_counter() - self.counters.elapsed
         for batch in loader:
             self._step(phase, batch)
@@ -123,8 +125,13 @@ class _Run:
             self.counters.elapsed = time.perf_counter() - clock
             bar.update()
             self._housekeeping(bar)
-            if self._finished() or (self._progress() >= until and self.counters.phase + 1 < len(self.recipe.phases)):
+            if self._phase_over():
                 return
+
+    def _phase_over(self) -> bool:
+        """Whether the running phase has had its share; the last one ends with the budget."""
+        until = sum(p.share for p in self.recipe.phases[: self.counters.phase + 1])
+        return self._finished() or (self._progress() >= until and self.counters.phase + 1 < len(self.recipe.phases))
 
     def _step(self, phase: Phase, batch: dict[str, Any]) -> None:
         rate = phase.rate * self._rate()
@@ -185,7 +192,7 @@ class _Run:
             self.log.picture(self.counters.step, sheet)
 
 
-class _ema_in_place:  # noqa: N801 (a context manager, used like a function)
+class _ema_in_place:
     """Swap the EMA weights in, and the raw ones back on leaving."""
 
     def __init__(self, module: torch.nn.Module, ema: list[torch.Tensor]) -> None:

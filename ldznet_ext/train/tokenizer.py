@@ -39,7 +39,7 @@ def write_tokenizer(folder: Path) -> Path:
     source = bpe_file()
     if source is None:
         return _copy_shipped(folder)
-    lines = gzip.open(source, "rt", encoding="utf-8").read().split("\n")
+    lines = gzip.decompress(source.read_bytes()).decode("utf-8").split("\n")
     merges = lines[1 : MERGES + 1]
     alphabet = byte_alphabet()
     tokens = alphabet + [char + "</w>" for char in alphabet] + ["".join(m.split()) for m in merges] + [START, END]
