@@ -33,8 +33,8 @@ format:
 	@$(VENV) -m ruff check --fix .
 
 bench:
-	@$(SET_UP) dev
-	@$(VENV) -m benchmarks $(ARGS)
+	@$(SET_UP) run
+	@for file in benchmarks/*.py; do $(VENV) $$file $(ARGS) || exit 1; done
 
 clean:
 	rm -rf .venv demo .pytest_cache .ruff_cache .import_linter_cache

@@ -137,7 +137,7 @@ def make_venv(venv: Venv) -> None:
     ours = bool(venv.read("base"))
     if venv.folder.exists() and not ours and any(venv.folder.iterdir()) and not (venv.folder / "pyvenv.cfg").exists():
         raise SetupError(f"{venv.folder} is no virtual environment; expected none or a working one, so move it away.")
-    with step(f"virtual environment {venv.folder} (Python {sys.version.split()[0]}, about 15 MB)", venv):
+    with step(f"virtual environment {venv.folder} (Python {sys.version.split()[0]}, about 22 MB)", venv):
         command = [sys.executable, "-m", "venv", "--clear", str(venv.folder)]
         done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
         if done.returncode or not works(venv):

@@ -93,7 +93,9 @@ class ClassifierTask:
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         logits = self.module(batch["pixels"]).float()
-        loss = F.binary_cross_entropy_with_logits(logits, batch["labels"], pos_weight=torch.tensor(4.0).to(logits.device))
+        loss = F.binary_cross_entropy_with_logits(
+            logits, batch["labels"], pos_weight=torch.tensor(4.0).to(logits.device)
+        )
         right = ((logits > 0) == (batch["labels"] > 0.5))[batch["labels"] > 0.5].float().mean()
         return {"loss": loss, "recall": right.detach()}
 
@@ -104,7 +106,11 @@ class ClassifierTask:
         """Write `classifier.safetensors` with the class names and its accuracy on test scenes."""
         module = getattr(self.module, "module", self.module)
         accuracy = top_accuracy(module, scenes=400)
-        meta = {"classes": json.dumps(class_names()), "width": str(recipe.model.get("width", 32)), "top1": str(accuracy)}
+        meta = {
+            "classes": json.dumps(class_names()),
+            "width": str(recipe.model.get("width", 32)),
+            "top1": str(accuracy),
+        }
         save_file(module.state_dict(), folder / "classifier.safetensors", metadata=meta)
 
 

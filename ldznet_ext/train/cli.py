@@ -11,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options (standard library only, so that --help is quick)."""
     parser.add_argument("kind", choices=KINDS, help="which network")
     parser.add_argument("--recipe", help="a .toml file or a shipped recipe's name (default: the kind's own)")
-    parser.add_argument("-o", "--out", default=None, help="folder for checkpoint, log and result (default: runs/<recipe>)")
+    parser.add_argument(
+        "-o", "--out", default=None, help="folder for checkpoint, log and result (default: runs/<recipe>)"
+    )
     parser.add_argument("--minutes", type=float, help="another budget: minutes, all runs together")
     parser.add_argument("--steps", type=int, help="another budget: steps")
     parser.add_argument("--precision", choices=("no", "bf16", "fp16"), help="instead of the recipe's")

@@ -27,7 +27,9 @@ WEIGHTS = {OBJECT: 6.0, SYNONYM: 1.5, GROUP: 1.0, REFERRING: 2.0, STUFF: 1.2, AB
 class PhrasedScenes(Dataset):
     """{"pixels": float32 3 s s, "masks": float32 k s s, "phrases": k words, "caption": words}; absent masks are empty."""
 
-    def __init__(self, *, seed: int, size: int, styles: tuple[str, ...] | None, each: int, split: str = "train") -> None:
+    def __init__(
+        self, *, seed: int, size: int, styles: tuple[str, ...] | None, each: int, split: str = "train"
+    ) -> None:
         self.seed, self.size, self.styles, self.each, self.split = seed, size, styles, each, split
 
     def __getitem__(self, index: int) -> dict[str, object]:

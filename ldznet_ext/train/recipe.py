@@ -90,5 +90,7 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
     known = set(Recipe.__dataclass_fields__)
     unknown = sorted(set(table) - known)
     if unknown:
-        raise OptionError(f"The recipe has unknown settings {', '.join(unknown)}; expected only {', '.join(sorted(known))}.")
+        raise OptionError(
+            f"The recipe has unknown settings {', '.join(unknown)}; expected only {', '.join(sorted(known))}."
+        )
     return Recipe(**{**table, "phases": phases})

@@ -114,7 +114,7 @@ def _place(scene: Scene, rng: np.random.Generator) -> str:
     if form == 0:
         return f" on {ground}, {sky}"
     if form == 1:
-        return f" on {ground} under {article(sky) if 'night' != sky else 'the night'}"
+        return f" on {ground} under {article(sky) if sky != 'night' else 'the night'}"
     if form == 2:
         return f" on the {ground}, {sky} in the background"
     if form == 3:

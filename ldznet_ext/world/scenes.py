@@ -30,10 +30,44 @@ SIZES = {1: (0.45, 0.72), 2: (0.34, 0.54), 3: (0.28, 0.44), 4: (0.25, 0.38)}
 HUES = {"red": 1, "yellow": 27, "green": 62, "blue": 110, "purple": 142}
 """OpenCV hues (0-179) of the colours an object may be repainted in."""
 COLOURABLE = frozenset(
-    "automobile backpack balloon umbrella t-shirt bus guitar butterfly rose key robot books camera bicycle".split()
-    + ["wrapped gift", "high-heeled shoe", "hot pepper", "fire engine", "alarm clock"]
+    [
+        "automobile",
+        "backpack",
+        "balloon",
+        "umbrella",
+        "t-shirt",
+        "bus",
+        "guitar",
+        "butterfly",
+        "rose",
+        "key",
+        "robot",
+        "books",
+        "camera",
+        "bicycle",
+        "wrapped gift",
+        "high-heeled shoe",
+        "hot pepper",
+        "fire engine",
+        "alarm clock",
+    ]
 )
-FLYING = frozenset("airplane balloon butterfly rocket umbrella helicopter bee parrot dove eagle bat kite".split())
+FLYING = frozenset(
+    [
+        "airplane",
+        "balloon",
+        "butterfly",
+        "rocket",
+        "umbrella",
+        "helicopter",
+        "bee",
+        "parrot",
+        "dove",
+        "eagle",
+        "bat",
+        "kite",
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
