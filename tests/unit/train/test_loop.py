@@ -94,7 +94,7 @@ def test_phases_split_the_budget_and_samples_follow_one_another(tmp_path):
     task = run(Task(), tmp_path)
     assert task.sizes == [8, 16]
     assert [len(batch) for batch in task.seen] == [4] * 4 + [2] * 4
-    assert sum(task.seen, []) == [f"n{index}" for index in range(24)]
+    assert [text for batch in task.seen for text in batch] == [f"n{index}" for index in range(24)]
 
 
 def test_a_finished_training_only_exports_and_takes_a_larger_budget(tmp_path):
@@ -161,10 +161,15 @@ def test_the_average_is_swapped_in_and_out():
     module = nn.Linear(2, 1, bias=False).train()
     raw, average = module.weight.detach().clone(), torch.full((1, 2), 7.0)
     ema = [average]
-    with pytest.raises(Killed), _ema_in_place(module, ema):
-        assert not module.training
-        assert torch.equal(module.weight, torch.full((1, 2), 7.0))
-        raise Killed
+
+    def drawing_a_sheet():
+        with _ema_in_place(module, ema):
+            assert not module.training
+            assert torch.equal(module.weight, torch.full((1, 2), 7.0))
+            raise Killed
+
+    with pytest.raises(Killed):
+        drawing_a_sheet()
     assert module.training
     assert torch.equal(module.weight, raw)
     assert torch.equal(ema[0], torch.full((1, 2), 7.0))
