@@ -212,3 +212,27 @@ def test_iou_by_hand() -> None:
     truth = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0]], bool)
     assert iou(mask, truth) == pytest.approx(2 / 6)
     assert iou(mask & False, truth & False) == 1.0
+
+
+@pytest.mark.sticker
+@pytest.mark.slow
+def test_the_shipped_model_paints_finds_and_repaints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_story, "CANDIDATES", 2)
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    assert demo.run(parser.parse_args(["-o", str(tmp_path)])) == 0
+    answers = {
+        name: json.loads((tmp_path / name / f"{name}.json").read_text()) for name in ("generate", "edit", "absent")
+    }
+    assert answers["generate"]["images"][0]["phrases"][0]["status"] == "found"
+    assert answers["generate"]["extra_unet_calls"] == 0
+    assert answers["absent"]["phrases"][0]["status"] == "not found"
+    before, after = (
+        np.asarray(Image.open(tmp_path / name)).astype(int)
+        for name in (
+            "generate/" + answers["generate"]["images"][0]["image"],
+            "edit/" + answers["edit"]["image"],
+        )
+    )
+    mask = np.asarray(Image.open(tmp_path / "edit" / answers["edit"]["files"]["mask"])) > 127
+    assert np.abs(after - before)[mask].mean() > 10 * np.abs(after - before)[~mask].mean()
