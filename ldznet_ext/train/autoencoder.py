@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ldznet_ext.train.recipe import Phase, Recipe
@@ -59,19 +59,35 @@ def build_autoencoder(channels: list[int], layers: int) -> AutoencoderKL:
     )
 
 
+class Reconstruction(nn.Module):
+    """Encode, scatter, decode as one forward pass, so that several processes share its gradients."""
+
+    def __init__(self, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, pixels: Tensor, level: float, scatter: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels from the posterior's mean with noise of `level` times its spread; the mean; its log-variance."""
+        posterior = self.vae.encode(pixels).latent_dist
+        mean = posterior.mean.float()
+        latent = mean + level * mean.detach().std() * scatter
+        return self.vae.decode(latent).sample.float(), mean, posterior.logvar.float()
+
+
 class AutoencoderTask:
     """Reconstruct crops."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        torch.manual_seed(recipe.seed)
         if recipe.start:
-            self.module = AutoencoderKL.from_pretrained(recipe.start)
+            vae = AutoencoderKL.from_pretrained(recipe.start, torch_dtype=torch.float32)
         else:
-            torch.manual_seed(recipe.seed)
-            self.module = build_autoencoder(recipe.model["channels"], recipe.model["layers"])
+            vae = build_autoencoder(recipe.model["channels"], recipe.model["layers"])
         if recipe.model.get("freeze_encoder"):
-            self.module.encoder.requires_grad_(False)
-            self.module.quant_conv.requires_grad_(False)
+            vae.encoder.requires_grad_(False)
+            vae.quant_conv.requires_grad_(False)
+        self.vae, self.module = vae, Reconstruction(vae)
 
     def dataset(self, phase: Phase) -> Dataset:
         scenes = self.recipe.data.get("scenes", 0)
@@ -79,39 +95,35 @@ class AutoencoderTask:
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         pixels, settings = batch["pixels"], self.recipe.loss
-        vae = self.module.module if hasattr(self.module, "module") else self.module
-        posterior = vae.encode(pixels).latent_dist
-        mean = posterior.mean.float()
         level = settings["latent_noise"] * min(1.0, max(0.0, (progress - 0.15) / 0.3))
-        scatter = torch.randn(mean.shape, generator=noise).to(mean.device)
-        latent = mean + level * mean.detach().std() * scatter
-        output = vae.decode(latent).sample.float()
+        height, width = pixels.shape[-2:]
+        scatter = torch.randn((len(pixels), 4, height // 8, width // 8), generator=noise).to(pixels.device)
+        output, mean, spread = self.module(pixels, level, scatter)
         l1 = (output - pixels).abs().mean()
         mse = F.mse_loss(output, pixels)
         edges = _gradient_loss(output, pixels)
         # Keeps the latent centred and of unit scale; the posterior's variance stays near a small constant.
-        variance = posterior.logvar.float()
-        kl = (mean.square() + variance.exp() - variance).mean()
+        kl = (mean.square() + spread.exp() - spread).mean()
         loss = l1 + settings["mse"] * mse + settings["gradient"] * edges + settings["kl"] * kl
         return {"loss": loss, "l1": l1.detach(), "psnr": psnr(output, pixels).mean(), "scale": mean.detach().std()}
 
     def sheet(self) -> np.ndarray:
         rows = torch.stack([Crops(seed=1, size=256, crop=256, split="val")[i]["pixels"] for i in range(8)])
-        rows = rows.to(next(self.module.parameters()).device)
-        latent = self.module.encode(rows).latent_dist.mean
-        both = torch.stack([rows, self.module.decode(latent).sample.float()])
+        rows = rows.to(next(self.vae.parameters()).device)
+        latent = self.vae.encode(rows).latent_dist.mean
+        both = torch.stack([rows, self.vae.decode(latent).sample.float()])
         return to_bytes(rearrange(both, "k (r n) c h w -> (r k h) (n w) c", n=4))
 
     def export(self, folder: Path, recipe: Recipe) -> None:
-        """Write a diffusers folder `vae/` with the scaling factor measured on 256 val scenes."""
+        """Write a diffusers folder `vae/` with the scaling factor measured on 64 val scenes."""
         data = Crops(seed=2, size=256, crop=256, split="val")
-        device = next(self.module.parameters()).device
+        device = next(self.vae.parameters()).device
         with torch.inference_mode():
             batches = [torch.stack([data[i]["pixels"] for i in range(k, k + 8)]).to(device) for k in range(0, 64, 8)]
-            latents = torch.cat([self.module.encode(batch).latent_dist.mean.float() for batch in batches])
+            latents = torch.cat([self.vae.encode(batch).latent_dist.mean.float() for batch in batches])
         if not recipe.model.get("freeze_encoder"):
-            self.module.register_to_config(scaling_factor=float(1 / latents.std()))
-        self.module.save_pretrained(folder / "vae")
+            self.vae.register_to_config(scaling_factor=float(1 / latents.std()))
+        self.vae.save_pretrained(folder / "vae")
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:
