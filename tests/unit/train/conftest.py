@@ -5,6 +5,7 @@ import pytest
 
 from ldznet_ext.world import art, scenes
 from ldznet_ext.world.concepts import held_out, named
+from tests.unit.train.recipes import diffusion_recipe, few_texts
 
 CACHES = (art._store, art._names, art._sprite, scenes._sprite, scenes.vocabulary)
 
@@ -52,3 +53,18 @@ def vae_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vae")
     build_autoencoder([32, 32, 32, 32], 0).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sticker_folder(tmp_path_factory, vae_folder, art_file):
+    """Sticker-SD's anatomy at tiny width, trained for two steps and exported by the diffusion task."""
+    from ldznet_ext.train import diffusion
+    from ldznet_ext.train.loop import train
+
+    out = tmp_path_factory.mktemp("diffusion")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LDZNET_ART", str(art_file))
+        patch.setattr(diffusion, "training_texts", few_texts(diffusion.training_texts))
+        recipe = diffusion_recipe(vae_folder, out)
+        train(diffusion.DiffusionTask(recipe), recipe, out, device="cpu")
+    return out / "sticker-sd"
