@@ -165,7 +165,7 @@ def _check_order(taps: Sequence[str], stop_after: str | None) -> None:
     late = [tap for tap in taps if parse_tap(tap).order > parse_tap(stop_after).order]
     if late:
         raise OptionError(
-            f"got stop_after='{stop_after}', expected a place not before {', '.join(late)}: stop after the last tap"
+            f"The pass is to end after {stop_after}; expected a place not before {', '.join(late)}, so stop after the last tap."
         )
 
 

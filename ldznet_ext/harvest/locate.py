@@ -39,8 +39,8 @@ def detect_layout(unet: nn.Module) -> Layout:
     if all(hasattr(unet, name) for name in ("input_blocks", "middle_block", "output_blocks")):
         return "compvis"
     raise ModelError(
-        f"got a {type(unet).__name__} without UNet blocks, expected a Stable Diffusion UNet of the diffusers or the "
-        "CompVis layout: load an SD 1.x, 2.x or XL checkpoint"
+        f"The UNet is a {type(unet).__name__} without UNet blocks; expected a Stable Diffusion UNet of the diffusers or the "
+        "CompVis layout, so load an SD 1.x, 2.x or XL checkpoint."
     )
 
 
@@ -69,8 +69,8 @@ def _find_port(blocks: dict[str, Block], tap: Tap) -> Port:
         having = [place for place, other in blocks.items() if getattr(other, kind) is not None]
         suffix = f".{tap.part}" if tap.part else ""
         raise ModelError(
-            f"got the tap '{tap}', which this UNet lacks, expected one of "
-            f"{', '.join(place + suffix for place in having)}: choose one of them or load a model of another family"
+            f"The tap is '{tap}', which this UNet lacks; expected one of "
+            f"{', '.join(place + suffix for place in having)}, so choose one of them or load a model of another family."
         )
     if not tap.part:
         return Port(owner, "out")

@@ -68,12 +68,12 @@ def _check_fit(head: ZNet, own: Mapping[str, Tensor], unet: Mapping[str, Tensor]
     wrong = next((key for key in inner if own[key].shape != unet[key].shape), None)
     if wrong is not None:
         raise HeadError(
-            f"got a UNet with {wrong} of shape {tuple(unet[wrong].shape)}, the head '{head.preset.name}' expects "
-            f"{tuple(own[wrong].shape)}: use a UNet of the same widths and text width"
+            f"The UNet has {wrong} of shape {tuple(unet[wrong].shape)}; the head '{head.preset.name}' expected "
+            f"{tuple(own[wrong].shape)}, so use a UNet of the same widths and text width."
         )
     strange = [key for key in unet if key not in own and not key.startswith(EXIT)]
     if strange or not inner:
         raise HeadError(
-            f"got a UNet of which {len(inner)} of {len(unet)} names fit the head '{head.preset.name}', expected all: "
-            "use a UNet of the same shape in the CompVis layout"
+            f"Of the UNet's {len(unet)} names {len(inner)} fit the head '{head.preset.name}'; expected all, so "
+            "use a UNet of the same shape in the CompVis layout."
         )

@@ -100,10 +100,10 @@ def get_preset(preset: str | HeadPreset, **over: Any) -> HeadPreset:
     """A preset by name (or as it is), with some fields replaced."""
     if isinstance(preset, str):
         if preset not in PRESETS:
-            raise HeadError(f"got the preset '{preset}', expected one of {', '.join(PRESETS)}: choose one of them")
+            raise HeadError(f"The preset is '{preset}'; expected one of {', '.join(PRESETS)}, so choose one of them.")
         preset = PRESETS[preset]
     try:
         return replace(preset, **over)
     except TypeError as error:
         fields = ", ".join(HeadPreset.__dataclass_fields__)
-        raise HeadError(f"got the settings {', '.join(over)}, expected only {fields}: remove the others") from error
+        raise HeadError(f"The settings are {', '.join(over)}; expected only {fields}, so remove the others.") from error

@@ -16,7 +16,7 @@ def register_head(kind: str) -> Callable[[Head], Head]:
 
     def add(head: Head) -> Head:
         if kind in HEADS:
-            raise HeadError(f"got a second head of kind '{kind}', expected one: choose another name")
+            raise HeadError(f"A second head is of the kind '{kind}'; expected one, so choose another name.")
         HEADS[kind] = head
         return head
 
@@ -26,5 +26,5 @@ def register_head(kind: str) -> Callable[[Head], Head]:
 def get_head(kind: str) -> type[nn.Module]:
     """The class of a kind."""
     if kind not in HEADS:
-        raise HeadError(f"got a head of kind '{kind}', expected one of {', '.join(HEADS)}: choose one of them")
+        raise HeadError(f"The head is of the kind '{kind}'; expected one of {', '.join(HEADS)}, so choose one of them.")
     return HEADS[kind]

@@ -148,8 +148,8 @@ class UNet(nn.Module):
         step = self.config.multiple
         if height % step or width % step or not height or not width:
             raise ModelError(
-                f"got a latent grid of {height}x{width} cells, expected both sides to be multiples of {step}: "
-                f"stretch the picture to multiples of {step * 8} pixels first"
+                f"The latent grid has {height}x{width} cells; expected both sides to be multiples of {step}, so "
+                f"stretch the picture to multiples of {step * 8} pixels first."
             )
 
     def forward(

@@ -84,7 +84,7 @@ class ZNet(UNet):
     def _rows(self, source: Tensor, rows: int) -> Tensor:
         if source.shape[0] not in (1, rows):
             raise HeadError(
-                f"got {source.shape[0]} pictures for {rows} phrases, expected 1 or {rows}: repeat the picture"
+                f"There are {source.shape[0]} pictures for {rows} phrases; expected 1 or {rows}, so repeat the picture."
             )
         return source.expand(rows, -1, -1, -1)
 
@@ -94,8 +94,8 @@ class ZNet(UNet):
         missing = [tap for tap in self.taps if tap not in features]
         if missing:
             raise HeadError(
-                f"got features at {', '.join(features) or 'no tap'}, expected also {', '.join(missing)}: "
-                f"harvest {', '.join(self.taps)}"
+                f"There are features at {', '.join(features) or 'no tap'}; expected also {', '.join(missing)}, so "
+                f"harvest {', '.join(self.taps)}."
             )
         for tap in self.taps:
             self._check_feature(tap, features[tap], rows)
@@ -104,11 +104,11 @@ class ZNet(UNet):
     def _check_feature(self, tap: str, feature: Tensor, rows: int) -> None:
         if feature.shape[1] != self.tap_channels[tap]:
             raise HeadError(
-                f"got a feature of {feature.shape[1]} channels at {tap}, expected {self.tap_channels[tap]}: "
-                f"use a diffusion model of the family '{self.preset.family}'"
+                f"The feature at {tap} has {feature.shape[1]} channels; expected {self.tap_channels[tap]}, so use a diffusion "
+                f"model of the family '{self.preset.family}'."
             )
         if feature.shape[0] not in (1, rows):
             raise HeadError(
-                f"got {feature.shape[0]} rows of feature {tap} for {rows} phrases, expected 1 or {rows}: "
-                "harvest one row per phrase"
+                f"The feature at {tap} has {feature.shape[0]} rows for {rows} phrases; expected 1 or {rows}, so harvest one row "
+                "per phrase."
             )

@@ -15,7 +15,7 @@ from ldznet_ext.nets.unet import UNet
 def test_layouts(compvis_unet: nn.Module, diffusers_unet: nn.Module) -> None:
     assert detect_layout(compvis_unet) == "compvis"
     assert detect_layout(diffusers_unet) == "diffusers"
-    with pytest.raises(ModelError, match="got a Linear without UNet blocks"):
+    with pytest.raises(ModelError, match="is a Linear without UNet blocks"):
         detect_layout(nn.Linear(2, 3))
 
 
@@ -50,7 +50,7 @@ def test_known_modules(compvis_unet: nn.Module, diffusers_unet: nn.Module) -> No
 
 @pytest.mark.parametrize("tap", ["in.3", "in.10", "out.2", "out.12", "in.0", "in.3.res.in", "out.0.attn1.q"])
 def test_a_tap_that_is_not_there_lists_what_is(unet: nn.Module, tap: str) -> None:
-    with pytest.raises(ModelError, match=rf"got the tap '{tap}'.* expected one of in\.1.*out\.11"):
+    with pytest.raises(ModelError, match=rf"The tap is '{tap}'.* expected one of in\.1.*out\.11"):
         locate(unet, [tap])
 
 

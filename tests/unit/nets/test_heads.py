@@ -116,11 +116,11 @@ def test_wrong_features_are_one_sentence(kind: str) -> None:
     source, context, features = inputs(head)
     with pytest.raises(HeadError, match=r"expected also in\.8, mid, out\.3, out\.4, out\.5"):
         head(source, context)
-    with pytest.raises(HeadError, match="got a feature of 9 channels at mid, expected 64"):
+    with pytest.raises(HeadError, match="feature at mid has 9 channels; expected 64"):
         head(source, context, features | {"mid": torch.zeros(2, 9, 1, 2)})
-    with pytest.raises(HeadError, match="got 3 rows of feature mid for 2 phrases"):
+    with pytest.raises(HeadError, match="feature at mid has 3 rows for 2 phrases"):
         head(source, context, features | {"mid": torch.zeros(3, 64, 1, 2)})
-    with pytest.raises(HeadError, match="got 3 pictures for 2 phrases"):
+    with pytest.raises(HeadError, match="are 3 pictures for 2 phrases"):
         head(torch.zeros(3, 4, HEIGHT, WIDTH), context, features)
 
 
@@ -160,7 +160,7 @@ def test_wrong_names_list_the_choices() -> None:
         build_head("sam", "sticker")
     with pytest.raises(HeadError, match="preset 'sd9', expected one of sd1, sticker"):
         build_head("ldznet", "sd9")
-    with pytest.raises(HeadError, match="got the settings colour, expected only name"):
+    with pytest.raises(HeadError, match="settings are colour; expected only name"):
         build_head("ldznet", "sticker", colour=3)
 
 
