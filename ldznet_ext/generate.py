@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ldznet_ext.backbone import DEFAULT_GUIDANCE, DEFAULT_STEPS, Backbone, Progress, default_backbone
+from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import PhraseError
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept, harvest_nearest, second_half
@@ -17,7 +17,9 @@ from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.masks.imaging import Fit
 from ldznet_ext.pipeline import as_request, find
 from ldznet_ext.result import Segmentation
-from ldznet_ext.segmenters.base import Clock, Segmenter, pick_segmenter
+from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling
+from ldznet_ext.segmenters.base import Clock, Segmenter
+from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.shapes import Float
 
@@ -45,22 +47,16 @@ def generate_and_segment(
     `unet_calls` counts and `message` says. seed: of the painting. size: multiples of 64, by default the model's own.
     """
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
+    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
     if not isinstance(prompt, str) or not prompt.strip():
         raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
-    calls, clock = backbone.unet_calls, Clock()
-    with harvest_nearest(backbone.unet, _taps(segmenter), rows=None if guidance == 1.0 else second_half) as watcher:
-        latent = backbone.generate(
-            [prompt],
-            [seed],
-            size=size,
-            steps=steps,
-            guidance=guidance,
-            negative=negative,
-            progress=progress,
-        )
-    painting = backbone.unet_calls - calls
+    clock, rows = Clock(), second_half if sampling.guided else None
+    with backbone.lock, harvest_nearest(backbone.unet, _taps(segmenter), rows=rows) as watcher:
+        calls = backbone.unet_calls
+        latent = backbone.generate([prompt], [seed], sampling, progress=progress)
+        painting = backbone.unet_calls - calls
     picture = to_picture(backbone.decode(latent))[0]
     seconds = clock.seconds()["total"]
     result = find(view_of(picture, latent, watcher.kept), request, backbone, segmenter, Clock())
@@ -80,9 +76,8 @@ def paint(
 ) -> Image.Image:
     """Paint `prompt` without looking for anything."""
     backbone = backbone or default_backbone()
-    latent = backbone.generate(
-        [prompt], [seed], size=size, steps=steps, guidance=guidance, negative=negative, progress=progress
-    )
+    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
+    latent = backbone.generate([prompt], [seed], sampling, progress=progress)
     return Image.fromarray(to_picture(backbone.decode(latent))[0])
 
 

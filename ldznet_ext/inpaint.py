@@ -3,6 +3,7 @@
 Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ldznet_ext.backbone import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
-    Backbone,
-    Progress,
-    Start,
-    check_sampling,
-    check_seed,
-    default_backbone,
-)
+from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import OptionError, PhraseError, PictureError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.imaging import fit, load_picture, stretch, to_network
+from ldznet_ext.sampling import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    Progress,
+    Sampling,
+    Start,
+    check_seed,
+    check_strength,
+)
 from ldznet_ext.shapes import Float
 
 if TYPE_CHECKING:
@@ -43,19 +44,17 @@ SIDES_PER_CROP = 1.5
 class InpaintJob:
     """What any host needs to repaint a part of a picture.
 
-    picture: uint8 (h w 3). mask: bool (h w), what to repaint. alpha: float32 (h w) 0..1, how much of the new picture is
-    taken; 0 wherever a pixel is farther than `feather` from the mask. crop: the part the model sees. network: the size it
-    sees it at.
+    picture: uint8 (h w 3). mask: bool (h w), what to repaint. crop: the part the model sees; network: the size it sees it
+    at. alpha: float32, of the crop's size, 0..1, how much of the new picture is taken there; 0 wherever a pixel is farther
+    than `feather` from the mask, and so everywhere outside the crop.
     """
 
     picture: np.ndarray
     mask: np.ndarray
     alpha: np.ndarray
     prompt: str
-    negative: str
     seed: int
-    steps: int
-    guidance: float
+    sampling: Sampling
     strength: float
     feather: int
     crop: Box
@@ -89,9 +88,7 @@ def inpaint(
         prompt,
         native=backbone.native,
         seed=seed,
-        steps=steps,
-        guidance=guidance,
-        negative=negative,
+        sampling=Sampling(steps=steps, guidance=guidance, negative=negative),
         strength=strength,
         feather=feather,
     )
@@ -105,14 +102,12 @@ def prepare_job(
     *,
     native: Size,
     seed: int = 0,
-    steps: int = DEFAULT_STEPS,
-    guidance: float = DEFAULT_GUIDANCE,
-    negative: str = "",
+    sampling: Sampling | None = None,
     strength: float = 1.0,
     feather: int | None = None,
 ) -> InpaintJob:
     """Check everything and settle what the model will see; no model is needed for it."""
-    check_sampling(steps, guidance, strength)
+    check_strength(strength)
     if not isinstance(prompt, str) or not prompt.strip():
         raise PhraseError('The prompt is empty; expected what to paint inside the mask, such as "an owl".')
     picture = load_picture(image)
@@ -125,12 +120,10 @@ def prepare_job(
     return InpaintJob(
         picture=picture,
         mask=chosen,
-        alpha=feathered(chosen, width),
+        alpha=feathered(chosen[crop.slices], width),
         prompt=prompt,
-        negative=negative,
         seed=check_seed(seed),
-        steps=steps,
-        guidance=guidance,
+        sampling=sampling or Sampling(),
         strength=strength,
         feather=width,
         crop=crop,
@@ -141,23 +134,14 @@ def prepare_job(
 @torch.inference_mode()
 def run_job(job: InpaintJob, backbone: Backbone, *, progress: Progress | None = None) -> np.ndarray:
     """Do a job with a model that has no inpainting channels; uint8 (h w 3)."""
-    rows, columns = job.crop.slices
-    part, alpha = job.picture[rows, columns], job.alpha[rows, columns]
+    part = job.picture[job.crop.slices]
     pixels = torch.from_numpy(to_network(part, fit(job.crop.size, backbone.native)))[None]
     latent = backbone.encode(pixels)
-    start = Start(latent=latent, repaint=_cells(alpha > 0, job.network, latent), strength=job.strength)
-    painted = backbone.generate(
-        [job.prompt],
-        [job.seed],
-        steps=job.steps,
-        guidance=job.guidance,
-        negative=job.negative,
-        start=start,
-        progress=progress,
-    )
+    start = Start(latent=latent, repaint=_cells(job.alpha, job.network, latent), strength=job.strength)
+    painted = backbone.generate([job.prompt], [job.seed], job.sampling, start=start, progress=progress)
     fresh = _at_size(backbone.decode(painted)[0], job.crop.size)
     result = job.picture.copy()
-    result[rows, columns] = blend(part, fresh, alpha)
+    result[job.crop.slices] = blend(part, fresh, job.alpha)
     return result
 
 
@@ -168,16 +152,26 @@ def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
     """
     if feather == 0:
         return mask.astype(np.float32)
-    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    ramp = np.clip((feather - away) / (feather / 2), 0, 1).astype(np.float32)
-    return ramp * ramp * (3 - 2 * ramp)
+    alpha = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    for band in _bands(alpha):
+        ramp = np.clip((feather - band) / (feather / 2), 0, 1)
+        band[...] = ramp * ramp * (3 - 2 * ramp)
+    return alpha
 
 
 def blend(old: np.ndarray, new: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Mix uint8 `old` and float32 `new` (h w 3, 0..255) by alpha (h w); where alpha is 0 the old bytes stay."""
-    weight = alpha[..., None]
-    mixed = np.clip(np.rint(old + weight * (new - old)), 0, 255).astype(np.uint8)
-    return np.where(weight > 0, mixed, old)
+    """Mix `old` and `new` (uint8 h w 3) by alpha (h w); where alpha is 0 the old bytes stay."""
+    mixed = old.copy()
+    for band, fresh, weight in zip(_bands(mixed), _bands(new), _bands(alpha), strict=True):
+        rows = np.flatnonzero(weight.any(axis=1))
+        was, share = band[rows].astype(np.float32), weight[rows, :, None]
+        band[rows] = np.rint(was + share * (fresh[rows] - was)).astype(np.uint8)
+    return mixed
+
+
+def _bands(array: np.ndarray, rows: int = 256) -> Iterator[np.ndarray]:
+    """An array in bands of rows: whole 100 megapixels in float would not fit."""
+    return (array[top : top + rows] for top in range(0, len(array), rows))
 
 
 def default_feather(size: Size) -> int:
@@ -223,15 +217,15 @@ def _span(low: int, high: int, least: int, limit: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _cells(mask: np.ndarray, network: Size, latent: Tensor) -> Float[Tensor, "1 1 lh lw"]:
-    """Latent cells that any masked pixel touches: 1 there, 0 elsewhere."""
+def _cells(alpha: np.ndarray, network: Size, latent: Tensor) -> Float[Tensor, "1 1 lh lw"]:
+    """Latent cells with any pixel of which something new is taken: 1 there, 0 elsewhere."""
     grid = Size(*latent.shape[-2:])
-    covered = stretch(mask.astype(np.float32), network)
+    covered = stretch(alpha, network)
     tiles = covered.reshape(grid.height, network.height // grid.height, grid.width, network.width // grid.width)
     return torch.from_numpy((tiles.max(axis=(1, 3)) > 0).astype(np.float32))[None, None].to(latent)
 
 
 def _at_size(pixels: Tensor, size: Size) -> np.ndarray:
-    """Pixels (3 h w) in [-1, 1] as float32 (h w 3) 0..255 at another size."""
-    array = ((pixels.float().cpu().numpy().transpose(1, 2, 0) + 1) * 127.5).astype(np.float32)
-    return stretch(np.ascontiguousarray(array), size)
+    """Pixels (3 h w) in [-1, 1] as uint8 (h w 3) at another size."""
+    array = (pixels.float().cpu().numpy().transpose(1, 2, 0) + 1) * 127.5
+    return stretch(np.ascontiguousarray(np.rint(array).clip(0, 255).astype(np.uint8)), size)

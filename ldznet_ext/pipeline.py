@@ -18,7 +18,8 @@ from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
 from ldznet_ext.request import SegmentRequest, check_threshold
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
-from ldznet_ext.segmenters.base import Clock, Evidence, Segmenter, pick_segmenter
+from ldznet_ext.segmenters.base import Clock, Evidence, Segmenter
+from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:

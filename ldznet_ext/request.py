@@ -28,7 +28,7 @@ class SegmentRequest:
 
     def __post_init__(self) -> None:
         if not self.phrases:
-            raise PhraseError("No words were given; expected at least one phrase, for example \"fox\".")
+            raise PhraseError('No words were given; expected at least one phrase, for example "fox".')
         for phrase in self.phrases:
             check_phrase(phrase)
         check_threshold(self.threshold)
@@ -39,9 +39,9 @@ class SegmentRequest:
 def check_phrase(phrase: str) -> None:
     """Refuse a phrase that is not text, is blank, or is absurdly long."""
     if not isinstance(phrase, str):
-        raise PhraseError(f"A phrase is a {type(phrase).__name__}; expected text such as \"fox\".")
+        raise PhraseError(f'A phrase is a {type(phrase).__name__}; expected text such as "fox".')
     if not phrase.strip():
-        raise PhraseError("A phrase is empty; expected words such as \"fox\".")
+        raise PhraseError('A phrase is empty; expected words such as "fox".')
     if len(phrase) > MAX_PHRASE_CHARACTERS:
         raise PhraseError(
             f"A phrase has {len(phrase):,} characters; expected at most {MAX_PHRASE_CHARACTERS:,}, so shorten it."

@@ -1,34 +1,29 @@
-"""Where weights come from: folders, safetensors files and their headers; and the format of a trained head.
-
-Only safetensors is read: a pickle can run any code, so `.ckpt` and `.bin` are refused with a sentence.
-"""
+"""Where weights come from: the folders that are searched, and the format of a trained head."""
 
 import contextlib
 import hashlib
 import json
 import os
-import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.errors import HeadError, LdznetError, ModelError, OutputError
+from ldznet_ext.errors import HeadError, LdznetError, OutputError
+from ldznet_ext.tensors import fill, read_header, read_tensors, uninitialised
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from ldznet_ext.nets.znet import ZNet
     from ldznet_ext.segmenters.familiarity import Familiarity
     from ldznet_ext.segmenters.presence import Calibration
 
+DEFAULT_MODEL = "sticker-sd"
 HEAD_FORMAT = "ldznet-head-1"
 FAMILIARITY = "familiarity."
-MAX_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors library itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,119 +215,10 @@ def find_model(name: str) -> Path | None:
     return None
 
 
-def read_header(
-    path: str | os.PathLike[str], error: type[LdznetError] = ModelError
-) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
-    """Metadata and tensor shapes of a safetensors file, read without torch and without its tensors."""
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise error(
-            f"{path.name} is a '{path.suffix}' file; expected '.safetensors', so convert it: other formats can run code."
-        )
-    try:
-        with path.open("rb") as stream:
-            length = struct.unpack("<Q", stream.read(8))[0]
-            if length > MAX_HEADER:
-                raise ValueError("the header's length is absurd")
-            header = json.loads(stream.read(length))
-        metadata = header.pop("__metadata__", {})
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except FileNotFoundError as cause:
-        raise error(f"{path} does not exist; expected a .safetensors file, so check its name.") from cause
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as cause:
-        raise error(f"{path} cannot be read as safetensors; expected a whole file, so fetch it again.") from cause
-    if path.stat().st_size < 8 + length + end:
-        raise error(f"{path} is cut short; expected {8 + length + end:,} bytes, so fetch it again.")
-    return metadata, shapes
-
-
-def read_tensors(path: str | os.PathLike[str], error: type[LdznetError] = ModelError) -> "dict[str, Tensor]":
-    """All tensors of a safetensors file, on the CPU, in the file's own types."""
-    from safetensors.torch import load_file
-
-    read_header(path, error)
-    try:
-        return load_file(path)
-    except Exception as cause:  # safetensors raises its own type
-        raise error(f"{path} cannot be read as safetensors; expected a whole file, so fetch it again.") from cause
-
-
-@contextmanager
-def uninitialised() -> Iterator[None]:
-    """Modules made inside keep whatever their fresh memory holds: `fill` replaces it, so no random numbers are drawn.
-
-    The meta device would do the same, but torch imports its compiler for it, which takes a second.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class Skip(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = kwargs or {}
-            if getattr(func, "__module__", None) == torch.nn.init.__name__:
-                return args[0] if args else kwargs["tensor"]
-            return func(*args, **kwargs)
-
-    with Skip():
-        yield
-
-
-def fill(
-    module: "nn.Module",
-    state: Mapping[str, "Tensor"],
-    what: str,
-    error: type[LdznetError] = ModelError,
-    *,
-    device: "torch.device | str | None" = None,
-    dtype: "torch.dtype | None" = None,
-) -> None:
-    """Give a module (made `uninitialised`) exactly these tensors; missing and misshaped keys are named.
-
-    The tensors are copied: those of a file are mapped from it, at addresses for which other kernels with other last bits
-    may be chosen, and would change or crash with the file.
-    """
-    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    missing = [name for name in expected if name not in state]
-    wrong = [name for name in expected if name in state and tuple(state[name].shape) != expected[name]]
-    extra = [name for name in state if name not in expected]
-    if missing:
-        raise error(
-            f"{what} lacks {_some(missing)}; expected all {len(expected)} tensors, so fetch or convert it again."
-        )
-    if wrong:
-        got = f"{list(state[wrong[0]].shape)} instead of {list(expected[wrong[0]])}"
-        raise error(
-            f"{what} has {_some(wrong)} of another shape ({got}); expected a file for this network, so choose another."
-        )
-    if extra:
-        raise error(
-            f"{what} has {_some(extra)}, which this network does not; expected a file for it, so choose another."
-        )
-    copies = {name: value.to(device=device, dtype=dtype or value.dtype, copy=True) for name, value in state.items()}
-    module.load_state_dict(copies, assign=True)
-
-
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, in hexadecimal."""
     summed = hashlib.sha256()
     with Path(path).open("rb") as stream:
-        for block in _blocks(stream):
+        while block := stream.read(1 << 20):
             summed.update(block)
     return summed.hexdigest()
-
-
-def with_thresholds(info: HeadInfo, **changes: Any) -> HeadInfo:
-    """The same head's information with some fields replaced: what calibration after training does."""
-    return replace(info, **changes)
-
-
-def _blocks(stream: Any) -> Iterator[bytes]:
-    while block := stream.read(1 << 20):
-        yield block
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return ", ".join(listed[:3]) + more

@@ -7,11 +7,11 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.backbone import DEFAULT_GUIDANCE, check_sampling, check_seed
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.request import check_phrase
 from ldznet_ext.result import FOUND, UNKNOWN
+from ldznet_ext.sampling import Sampling, check_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     options.check_prompt(args.prompt)
     for words in args.mask_prompt:
         check_phrase(words)
-    check_sampling(args.steps, DEFAULT_GUIDANCE)
+    Sampling(steps=args.steps)  # refuses what is out of range before a model is loaded
     check_seed(args.seed)
     with console.quiet_output(), OutputFolder(args.out) as out:
         answer, lines = _edit(args, out)

@@ -60,7 +60,7 @@ def evaluate(data: str, args: argparse.Namespace, tick: "Tick") -> dict[str, Any
     """`ldznet_ext.eval.run.evaluate` with the method the options name."""
     from ldznet_ext.eval.run import evaluate as run
     from ldznet_ext.pipeline import segment as find
-    from ldznet_ext.segmenters.base import pick_segmenter
+    from ldznet_ext.segmenters.methods import pick_segmenter
 
     backbone = open_backbone(args)
     segmenter = pick_segmenter(args.method, backbone)

@@ -4,11 +4,11 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.backbone import DEFAULT_GUIDANCE, check_sampling, check_seed
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, slug
 from ldznet_ext.errors import OptionError
 from ldznet_ext.request import check_phrase
+from ldznet_ext.sampling import DEFAULT_GUIDANCE, Sampling, check_seed
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -68,7 +68,7 @@ def _check(args: argparse.Namespace) -> None:
     options.check_prompt(args.prompt)
     for words in args.mask:
         check_phrase(words)
-    check_sampling(args.steps, args.guidance)
+    Sampling(steps=args.steps, guidance=args.guidance)  # refuses what is out of range
     check_seed(args.seed)
     if not 1 <= args.number <= MOST:
         raise OptionError(f"The number of pictures is {args.number}; expected a whole number from 1 to {MOST:,}.")

@@ -2,9 +2,9 @@
 
 import argparse
 
-from ldznet_ext.backbone import DEFAULT_STEPS
 from ldznet_ext.errors import PhraseError
 from ldznet_ext.request import check_phrase
+from ldznet_ext.sampling import DEFAULT_STEPS
 
 DTYPES = ("float32", "float16", "bfloat16")
 

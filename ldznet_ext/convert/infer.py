@@ -30,15 +30,14 @@ def infer_unet(state: Mapping[str, Tensor]) -> Config:
     """The configuration of a UNet from its state dict in diffusers' names."""
     if any(key.startswith(("add_embedding.", "class_embedding.")) for key in state):
         raise ModelError(
-            "got an SDXL or otherwise extended UNet in a single file, expected Stable Diffusion 1.x or 2.x: "
-            "use a diffusers folder, or the model inside the web UI"
+            "The UNet is SDXL's or otherwise extended; expected Stable Diffusion 1.x or 2.x, so use the model inside the web UI."
         )
     levels = range(_count(state, r"down_blocks\.(\d+)\."))
     widths = tuple(state[f"down_blocks.{level}.resnets.0.conv1.weight"].shape[0] for level in levels)
     crossed = [any(key.startswith(f"down_blocks.{level}.attentions.") for key in state) for level in levels]
     first = next((key for key in state if key.endswith("attn2.to_k.weight")), None)
     if first is None:
-        raise ModelError("got a UNet without text attention, expected Stable Diffusion: load another checkpoint")
+        raise ModelError("The UNet attends to no text; expected Stable Diffusion, so load another checkpoint.")
     linear = state[first.split("transformer_blocks")[0] + "proj_in.weight"].ndim == 2
     return {
         "in_channels": state["conv_in.weight"].shape[1],

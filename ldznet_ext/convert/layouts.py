@@ -74,7 +74,7 @@ def text_to_compvis(state: Mapping[str, Tensor]) -> State:
     renamed = _rename(state, lambda key: key if key.startswith(TEXT_PREFIX) else TEXT_PREFIX + key)
     positions = renamed.get(f"{TEXT_PREFIX}embeddings.position_embedding.weight")
     if positions is None:
-        raise ModelError("got a text encoder without position embeddings, expected a CLIP text model: check the file")
+        raise ModelError("The text encoder has no position embeddings; expected a CLIP text model, so choose another.")
     renamed[TEXT_PREFIX + POSITION_IDS] = torch.arange(positions.shape[0])[None]
     return renamed
 
@@ -137,7 +137,7 @@ def _unet_prefixes(levels: tuple[list[_Level], list[_Level]]) -> Prefixes:
     """diffusers module prefix -> CompVis module prefix, for every module of a UNet with these levels."""
     down, up = levels
     if not any(level.residuals for level in down) or not any(level.residuals for level in up):
-        raise ModelError("got a state dict without UNet blocks, expected a Stable Diffusion UNet: check the file")
+        raise ModelError("The UNet has no blocks; expected a Stable Diffusion UNet, so choose another file.")
     prefixes = dict(UNET_ENDS)
     number = 1
     for index, level in enumerate(down):
@@ -226,7 +226,7 @@ def _longest_prefix(key: str, prefixes: Prefixes) -> str:
         if prefix in prefixes:
             return prefix
     raise ModelError(
-        f"got the parameter '{key}', expected the names of a Stable Diffusion 1.x, 2.x or XL model: check the file"
+        f"The tensor '{key}' is of no Stable Diffusion 1.x, 2.x or XL model; expected only theirs, so choose another file."
     )
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
+from ldznet_ext.convert.folder import read_config, read_weights
 from ldznet_ext.convert.infer import SD_SCHEDULER, Config, infer_text, infer_unet, infer_vae
 from ldznet_ext.convert.layouts import (
     State,
@@ -27,7 +27,8 @@ from ldznet_ext.convert.layouts import (
     vae_from_compvis,
     vae_to_compvis,
 )
-from ldznet_ext.errors import ModelError, OutputError
+from ldznet_ext.errors import LdznetError, ModelError, OutputError
+from ldznet_ext.tensors import read_header, read_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,84 +70,88 @@ CONFIGS_KEY = "ldznet_configs"
 
 @dataclass(frozen=True, kw_only=True)
 class SingleFile:
-    """What a CompVis file holds, in diffusers' names; `configs` has unet, vae, text_encoder and scheduler."""
+    """What a CompVis file holds, in diffusers' names.
+
+    `configs` has unet, vae, text_encoder and scheduler; `inferred` says that they were read off the shapes.
+    """
 
     unet: State
     vae: State
     text_encoder: State
     configs: dict[str, Config]
+    inferred: bool
 
 
 def export_single_file(folder: Path, target: Path) -> None:
     """Write a diffusers folder as one CompVis .safetensors file; an existing one is replaced only when all is well."""
     state: State = {}
+    configs = {part.folder: read_config(folder / part.folder) for part in PARTS}
+    configs["scheduler"] = read_config(folder / "scheduler", "scheduler_config.json")
     for part in PARTS:
-        own = part.to_compvis(_read_weights(folder / part.folder))
+        own = renamed(part.to_compvis, read_weights(folder / part.folder), folder.name)
         state |= {part.prefix + key: tensor.contiguous() for key, tensor in own.items()}
-    names = (*(part.folder for part in PARTS), "scheduler")
-    configs = {name: _read_config(folder / name) for name in names}
     _write(state, target, {"format": "pt", CONFIGS_KEY: json.dumps(configs)})
 
 
 def read_single_file(path: Path) -> SingleFile:
     """Read a CompVis .safetensors file (Stable Diffusion 1.x, or one we exported) back into diffusers' names."""
-    state, metadata = _open(path)
-    stored = json.loads(metadata.get(CONFIGS_KEY, "{}"))
-    states, configs = {}, {"scheduler": stored.get("scheduler", SD_SCHEDULER)}
+    metadata, shapes = read_header(path)
+    absent = [part.prefix for part in PARTS if not any(name.startswith(part.prefix) for name in shapes)]
+    if absent:
+        raise ModelError(
+            f"{path.name} has no tensors named {absent[0]}*; expected a whole Stable Diffusion 1.x checkpoint in one file, "
+            "so choose another, or a folder in the diffusers layout."
+        )
+    stored, state, states = _stored_configs(metadata, path), read_tensors(path), {}
     for part in PARTS:
         own = {key[len(part.prefix) :]: tensor for key, tensor in state.items() if key.startswith(part.prefix)}
-        if not own:
-            raise ModelError(
-                f"got {path.name} without '{part.prefix}' weights, expected a Stable Diffusion 1.x checkpoint with UNet, "
-                "auto-encoder and text encoder: choose another file or a diffusers folder"
-            )
-        states[part.folder] = part.from_compvis(own)
-        configs[part.folder] = stored.get(part.folder) or part.infer(states[part.folder])
-    return SingleFile(**states, configs=configs)
+        states[part.folder] = renamed(part.from_compvis, own, path.name)
+    configs = stored or {
+        **{part.folder: renamed(part.infer, states[part.folder], path.name) for part in PARTS},
+        "scheduler": SD_SCHEDULER,
+    }
+    return SingleFile(**states, configs=configs, inferred=not stored)
 
 
-def _open(path: Path) -> tuple[State, dict[str, str]]:
+def _stored_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Config]:
+    """The configurations our own export wrote; none in other files."""
+    if CONFIGS_KEY not in metadata:
+        return {}
     try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        stored = json.loads(metadata[CONFIGS_KEY])
+        return {name: dict(stored[name]) for name in ("unet", "vae", "text_encoder", "scheduler")}
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"got {path.name}, which is missing or not a whole .safetensors file, expected a checkpoint of that kind: "
-            "download it again or convert it"
+            f"{path.name} has damaged settings in its header; expected those of `ldznet models export`, so export it again."
         ) from error
 
 
-def _read_weights(folder: Path) -> State:
-    """The .safetensors of a model's folder; the plain file, or else its fp16 variant."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda path: len(path.name))
-    if not files:
-        raise ModelError(f"got {folder} without weights, expected a .safetensors file in it: check the model folder")
+def renamed(convert: Callable[[State], dict], state: State, what: str) -> dict:
+    """Rename keys, or read settings off them; a key that no SD model has is the file's fault, and is said so."""
     try:
-        return load_file(files[0])
-    except (OSError, SafetensorError) as error:
+        return convert(state)
+    except LdznetError as error:
+        raise ModelError(f"{what}: {error}") from error
+    except (AssertionError, LookupError, ValueError, TypeError) as error:
         raise ModelError(
-            f"got {files[0]}, which is not a whole .safetensors file, expected weights: download the model again"
+            f"{what} lacks or garbles {error}; expected a Stable Diffusion model, so choose another file."
         ) from error
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    for name in ("config.json", "scheduler_config.json"):
-        if (folder / name).is_file():
-            return json.loads((folder / name).read_text(encoding="utf-8"))
-    raise ModelError(f"got {folder} without a configuration, expected config.json in it: check the model folder")
 
 
 def _write(state: State, target: Path, metadata: dict[str, str]) -> None:
     """Write beside the target and move over it, so that a full disk leaves no half file."""
     with ExitStack() as stack:
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, suffix=".partial")
             os.close(handle)
             stack.callback(lambda: Path(name).unlink(missing_ok=True))
             save_file(state, name, metadata=metadata)
+            os.chmod(name, 0o644)  # a temporary file is for its owner alone
             os.replace(name, target)
         except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise OutputError(
-                f"got '{error}' while writing {target}, expected a folder with room for it: free some space or choose "
-                "another place"
+                f"{target} could not be written ({reason}); expected a folder with room for it, so free some space or choose "
+                "another place."
             ) from error

@@ -1,5 +1,6 @@
 """What every host's backbone shares: cached texts and latents, counted UNet calls, state keys, seeded noise."""
 
+import threading
 from collections.abc import Hashable, Sequence
 
 import torch
@@ -32,6 +33,7 @@ class BaseBackbone:
     def __init__(self) -> None:
         self.caches = Caches()
         self.unet_calls = 0
+        self.lock = threading.RLock()
 
     @property
     def device(self) -> torch.device:

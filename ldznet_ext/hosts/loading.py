@@ -3,7 +3,6 @@
 diffusers and transformers take seconds to import; their file formats are simple, so they are read directly.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -11,24 +10,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ldznet_ext.convert.layouts import text_from_compvis, unet_to_compvis, vae_from_compvis
-from ldznet_ext.errors import LdznetError, ModelError
+from ldznet_ext.convert.folder import read_config, read_weights
+from ldznet_ext.convert.layouts import State, unet_to_compvis
+from ldznet_ext.convert.single_file import read_single_file, renamed
+from ldznet_ext.errors import ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_keys
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
 from ldznet_ext.hosts.schedule import Schedule, read_schedule
 from ldznet_ext.hosts.tokens import Tokens, load_tokens
 from ldznet_ext.nets.unet import UNet, UNetConfig
-from ldznet_ext.weights import fill, read_header, read_tensors, uninitialised
+from ldznet_ext.tensors import fill, uninitialised
 
 Module = TypeVar("Module", bound=nn.Module)
 Config = TypeVar("Config")
-State = dict[str, Tensor]
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer")
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "model.safetensors")
+NETWORKS = ("unet", "vae", "text_encoder")
+PARTS = (*NETWORKS, "tokenizer")
 UNSUPPORTED = {
     "addition_embed_type": (None,),
     "class_embed_type": (None,),
@@ -62,67 +62,66 @@ def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Pa
             f"{folder} has no {', '.join(missing)} folder; expected a Stable Diffusion model in the diffusers layout "
             "(unet, vae, text_encoder, tokenizer, scheduler), so choose another folder."
         )
-    settings = _read_json(folder / "unet" / "config.json")
-    config = unet_config(settings)
-    vae_settings = _read_json(folder / "vae" / "config.json")
-    vae_config = pick_fields(AutoencoderConfig, vae_settings)
-    text_config = pick_fields(TextConfig, _read_json(folder / "text_encoder" / "config.json"))
-    what, make = folder.name, partial(build, device=device, dtype=dtype)
-    return Parts(
-        name=what,
-        family=family_of(config),
-        native=_native(settings, vae_config),
-        unet=make(lambda: UNet(config), _layout(unet_to_compvis, _weights(folder / "unet"), what), f"{what}/unet"),
-        vae=make(lambda: Autoencoder(vae_config), autoencoder_keys(_weights(folder / "vae")), f"{what}/vae"),
-        text_encoder=make(
-            lambda: ClipText(text_config), clip_keys(_weights(folder / "text_encoder")), f"{what}/text_encoder"
-        ),
-        tokens=load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
-        schedule=read_schedule(folder / "scheduler"),
+    configs = _configs(folder)
+    return _assemble(
+        folder.name,
+        configs,
+        {part: read_weights(folder / part) for part in NETWORKS},
+        load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
+        device=device,
+        dtype=dtype,
     )
 
 
-def read_single_file(path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype) -> Parts:
-    """Load one CompVis checkpoint. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and its own small parts' shapes)."""
-    _, shapes = read_header(path)
-    prefixes = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.")
-    absent = [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in shapes)]
-    if absent:
-        raise ModelError(
-            f"{path.name} has no tensors named {absent[0]}*; expected a whole Stable Diffusion 1.x checkpoint in one file, "
-            "so choose another."
-        )
+def read_checkpoint(path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype) -> Parts:
+    """Load one CompVis file. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and the numbers shapes do not tell)."""
+    file = read_single_file(path)
     if companion is None:
         raise ModelError(
             f"{path.name} brings no vocabulary; expected Sticker-SD in a model folder to lend CLIP's, so put it there."
         )
-    state = read_tensors(path)
-    unet, vae, text = (
-        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        for prefix in prefixes
+    sticker = family_of(unet_config(file.configs["unet"])) == "sticker"
+    return _assemble(
+        path.stem,
+        _configs(companion) if sticker and file.inferred else file.configs,
+        {"unet": file.unet, "vae": file.vae, "text_encoder": file.text_encoder},
+        load_tokens(companion / "tokenizer", companion / "tokens_seen.json" if sticker else None),
+        device=device,
+        dtype=dtype,
     )
-    config, make = unet_config_from_shapes(unet), partial(build, device=device, dtype=dtype)
-    sticker = family_of(config) == "sticker"
-    vae_config = (
-        pick_fields(AutoencoderConfig, _read_json(companion / "vae" / "config.json"))
-        if sticker
-        else AutoencoderConfig()
-    )
-    text_config = (
-        pick_fields(TextConfig, _read_json(companion / "text_encoder" / "config.json")) if sticker else TextConfig()
-    )
-    settings = _read_json(companion / "unet" / "config.json") if sticker else {"sample_size": 64}
+
+
+def _configs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The settings of a diffusers folder's networks and scheduler; a missing scheduler is SD's own."""
+    scheduler = folder / "scheduler"
+    has_own = (scheduler / "scheduler_config.json").is_file()
+    return {
+        **{part: read_config(folder / part) for part in NETWORKS},
+        "scheduler": read_config(scheduler, "scheduler_config.json") if has_own else {},
+    }
+
+
+def _assemble(
+    name: str,
+    configs: Mapping[str, Mapping[str, Any]],
+    states: Mapping[str, State],
+    tokens: Tokens,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Parts:
+    """Modules of the shapes that diffusers' settings describe, holding weights of diffusers' names."""
+    unet, make = unet_config(configs["unet"]), partial(build, device=device, dtype=dtype)
+    vae, text = pick_fields(AutoencoderConfig, configs["vae"]), pick_fields(TextConfig, configs["text_encoder"])
     return Parts(
-        name=path.stem,
-        family=family_of(config),
-        native=_native(settings, vae_config),
-        unet=make(lambda: UNet(config), unet, f"{path.name} (UNet)"),
-        vae=make(lambda: Autoencoder(vae_config), _layout(vae_from_compvis, vae, path.name), f"{path.name} (VAE)"),
-        text_encoder=make(
-            lambda: ClipText(text_config), clip_keys(text_from_compvis(text)), f"{path.name} (text encoder)"
-        ),
-        tokens=load_tokens(companion / "tokenizer", companion / "tokens_seen.json" if sticker else None),
-        schedule=Schedule(),
+        name=name,
+        family=family_of(unet),
+        native=_native(configs["unet"], vae),
+        unet=make(lambda: UNet(unet), renamed(unet_to_compvis, states["unet"], f"{name}/unet"), f"{name}/unet"),
+        vae=make(lambda: Autoencoder(vae), autoencoder_keys(states["vae"]), f"{name}/vae"),
+        text_encoder=make(lambda: ClipText(text), clip_keys(states["text_encoder"]), f"{name}/text_encoder"),
+        tokens=tokens,
+        schedule=read_schedule(configs["scheduler"]),
     )
 
 
@@ -156,30 +155,6 @@ def unet_config(settings: Mapping[str, Any]) -> UNetConfig:
         ) from error
 
 
-def unet_config_from_shapes(state: Mapping[str, Tensor]) -> UNetConfig:
-    """The shape of a CompVis UNet, read off its tensors."""
-    try:
-        first = state["input_blocks.0.0.weight"]
-        widths = tuple(
-            state[f"input_blocks.{index}.0.out_layers.3.weight"].shape[0]
-            for index in range(1, 64, 3)
-            if f"input_blocks.{index}.0.out_layers.3.weight" in state
-        )
-        projection = state["input_blocks.1.1.proj_in.weight"]
-        context = state["input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"].shape[1]
-    except KeyError as error:
-        raise ModelError(
-            f"The checkpoint's UNet lacks {error}; expected a Stable Diffusion 1.x UNet, so choose another."
-        ) from error
-    if projection.ndim == 2 or len(widths) != 4:
-        raise ModelError(
-            "The checkpoint is not of Stable Diffusion 1.x; expected such a single file, so load others from a diffusers folder."
-        )
-    return UNetConfig(
-        in_channels=first.shape[1], model_channels=widths[0], channel_mult=_multiples(widths), context_dim=context
-    )
-
-
 def family_of(config: UNetConfig) -> str:
     """The family a UNet belongs to, by the width of the text states it reads."""
     if config.context_dim < 512:
@@ -202,36 +177,6 @@ def pick_fields(kind: type[Config], settings: Mapping[str, Any]) -> Config:
         name: tuple(v) if isinstance(v, list) else v for name, v in settings.items() if name in names and v is not None
     }
     return kind(**chosen)
-
-
-def _layout(rename: Callable[[State], State], state: State, what: str) -> State:
-    """Rename keys; a key that no SD model has is the file's fault, and is said so."""
-    try:
-        return rename(state)
-    except (LdznetError, AssertionError, KeyError, ValueError) as error:
-        raise ModelError(f"{what} has tensors no Stable Diffusion model has ({error}); choose another file.") from error
-
-
-def _weights(folder: Path) -> State:
-    names = [*WEIGHTS, *(name.replace(".safetensors", ".fp16.safetensors") for name in WEIGHTS)]
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
-    if path is None:
-        raise ModelError(
-            f"{folder} has no .safetensors file; expected {WEIGHTS[0]} or {WEIGHTS[1]}, so fetch or convert it."
-        )
-    return read_tensors(path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path} cannot be read; expected a diffusers config.json, so fetch the model again."
-        ) from error
-    if not isinstance(settings, dict):
-        raise ModelError(f"{path} is not a JSON object; expected a diffusers config.json, so fetch the model again.")
-    return settings
 
 
 def _multiples(widths: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ldznet_ext.backbone import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Start, check_sampling, seeded_noise
 from ldznet_ext.errors import OptionError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.base import BaseBackbone
+from ldznet_ext.sampling import Progress, Sampling, Start, seeded_noise
 
 
 @torch.inference_mode()
@@ -19,11 +19,8 @@ def sample(
     backbone: BaseBackbone,
     prompts: Sequence[str],
     seeds: Sequence[int],
+    sampling: Sampling,
     *,
-    size: Size | None = None,
-    steps: int = DEFAULT_STEPS,
-    guidance: float = DEFAULT_GUIDANCE,
-    negative: str = "",
     start: Start | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -31,21 +28,20 @@ def sample(
 
     The UNet sees the rows without words first and the conditional rows in the second half of one batch.
     """
-    check_sampling(steps, guidance, start.strength if start else 1.0)
     if not prompts or len(prompts) != len(seeds):
         raise OptionError(
             f"There are {len(prompts)} prompts and {len(seeds)} seeds; expected as many of both, at least one."
         )
-    guided = guidance != 1.0
-    texts = backbone.text([negative] * len(prompts) + list(prompts)) if guided else backbone.text(prompts)
-    noise = _noise(backbone, seeds, size or backbone.native, start)
-    latent, walk = noise, _walk(backbone, steps, start)
+    guided, plain = sampling.guided, [sampling.negative] * len(prompts)
+    texts = backbone.text([*plain, *prompts]) if guided else backbone.text(prompts)
+    noise = _noise(backbone, seeds, sampling.size or backbone.native, start)
+    latent, walk = noise, _walk(backbone, sampling.steps, start)
     for index, (timestep, previous) in enumerate(walk):
         latent = _held(backbone, latent, noise, timestep, start, first=index == 0)
         prediction = backbone.predict(torch.cat([latent, latent]) if guided else latent, timestep, texts)
         if guided:
-            plain, conditional = prediction.chunk(2)
-            prediction = plain + guidance * (conditional - plain)
+            unconditional, conditional = prediction.chunk(2)
+            prediction = unconditional + sampling.guidance * (conditional - unconditional)
         latent = backbone.schedule.step(prediction.float(), latent.float(), timestep, previous).to(latent.dtype)
         if progress:
             progress(index + 1, len(walk))

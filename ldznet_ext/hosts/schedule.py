@@ -1,8 +1,8 @@
 """The diffusion schedule of Stable Diffusion and DDIM's step (arXiv 2010.02502, eta 0), in float32 on any device."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -85,13 +85,9 @@ class Schedule:
         return alpha**0.5, (1 - alpha) ** 0.5
 
 
-def read_schedule(folder: Path) -> Schedule:
-    """The schedule of a diffusers `scheduler/` folder; SD's own where the folder is missing."""
-    path = folder / "scheduler_config.json"
-    if not path.is_file():
-        return Schedule()
+def read_schedule(config: Mapping[str, Any]) -> Schedule:
+    """The schedule that a diffusers scheduler's settings describe; what they leave out is SD's own."""
     try:
-        config = json.loads(path.read_text("utf-8"))
         return Schedule(
             steps=int(config.get("num_train_timesteps", 1000)),
             beta_start=float(config.get("beta_start", 0.00085)),
@@ -102,9 +98,9 @@ def read_schedule(folder: Path) -> Schedule:
             spacing=config.get("timestep_spacing", "leading"),
             last_is_clean=bool(config.get("set_alpha_to_one", False)),
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(
-            f"{path} cannot be read; expected a diffusers scheduler configuration, so restore it."
+            f"The scheduler's settings are garbled ({error}); expected those of a diffusers scheduler, so restore them."
         ) from error

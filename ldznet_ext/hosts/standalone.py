@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldznet_ext.backbone import DEFAULT_GUIDANCE, DEFAULT_MODEL, DEFAULT_STEPS, Progress, Start
+from ldznet_ext.convert.folder import WEIGHTS
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
-from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.autoencoder import Autoencoder
 from ldznet_ext.hosts.base import BaseBackbone
-from ldznet_ext.hosts.loading import PARTS, WEIGHTS, Parts, read_folder, read_single_file
+from ldznet_ext.hosts.loading import NETWORKS, PARTS, Parts, read_checkpoint, read_folder
 from ldznet_ext.hosts.sampling import sample
+from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.shapes import Float
-from ldznet_ext.weights import find_model, model_folders
+from ldznet_ext.weights import DEFAULT_MODEL, find_model, model_folders
 
 HUB_FILES = ("*.json", "*.txt", *WEIGHTS)
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -70,34 +70,22 @@ class StandaloneBackbone(BaseBackbone):
         self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Float[Tensor, "b tokens d"]
     ) -> Float[Tensor, "b c lh lw"]:
         """One call of the UNet, counted even when a harvest ends it early."""
-        self.unet_calls += 1
         times = torch.full((noisy.shape[0],), timestep, device=noisy.device)
-        return self.unet(noisy, times, context)
+        with self.lock:  # another thread's harvest would read this call
+            self.unet_calls += 1
+            return self.unet(noisy, times, context)
 
     def generate(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
+        sampling: Sampling | None = None,
         *,
-        size: Size | None = None,
-        steps: int = DEFAULT_STEPS,
-        guidance: float = DEFAULT_GUIDANCE,
-        negative: str = "",
         start: Start | None = None,
         progress: Progress | None = None,
     ) -> Float[Tensor, "b c lh lw"]:
         """Scaled latents painted from words: DDIM, one UNet call a step."""
-        return sample(
-            self,
-            prompts,
-            seeds,
-            size=size,
-            steps=steps,
-            guidance=guidance,
-            negative=negative,
-            start=start,
-            progress=progress,
-        )
+        return sample(self, prompts, seeds, sampling or Sampling(), start=start, progress=progress)
 
 
 def load_backbone(
@@ -119,17 +107,22 @@ def load_backbone(
 def pick_device(device: str | torch.device | None = None) -> torch.device:
     """The named device, checked, or the best there is."""
     if device is None:
-        found = torch.accelerator.current_accelerator() if hasattr(torch, "accelerator") else None
-        return found if found is not None and torch.accelerator.is_available() else torch.device("cpu")
+        return _accelerator() or torch.device("cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        torch.ones(1, device=chosen).item()  # "meta" has tensors, but nothing in them
+    except Exception as error:  # each kind of device raises its own
+        here = ", ".join(dict.fromkeys([*([found.type] if (found := _accelerator()) else []), "cpu"]))
         raise OptionError(
-            f"The device '{device}' cannot be used ({reason}); expected one this machine has, such as cpu."
+            f"The device '{device}' cannot be used; expected one this machine and its torch have ({here}), so choose one."
         ) from error
     return chosen
+
+
+def _accelerator() -> torch.device | None:
+    """The accelerator of this machine; torch before 2.6 does not say."""
+    found = torch.accelerator.current_accelerator() if hasattr(torch, "accelerator") else None
+    return found if found is not None and torch.accelerator.is_available() else None
 
 
 def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
@@ -142,19 +135,23 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     return chosen
 
 
-def _read(source: Any, **placing: Any) -> Parts:
+def find_source(source: str | os.PathLike[str] | None = None) -> Path:
+    """The folder or file of a model as `load_backbone` takes it; a hub model is fetched where it is not in the cache."""
     if source is None:
-        return read_folder(_sticker(), **placing)
+        return _sticker()
     if not isinstance(source, (str, os.PathLike)):
         raise ModelError(
             f"The model is a {type(source).__name__}; expected a path, a name or a hub id, so give one of them."
         )
     path = Path(source).expanduser()
-    if not path.exists():
-        path = find_model(str(source)) or _from_hub(str(source))
+    return path if path.exists() else find_model(str(source)) or _from_hub(str(source))
+
+
+def _read(source: str | os.PathLike[str] | None, **placing: Any) -> Parts:
+    path = find_source(source)
     if path.is_dir():
         return read_folder(path, **placing)
-    return read_single_file(path, find_model(DEFAULT_MODEL), **placing)
+    return read_checkpoint(path, find_model(DEFAULT_MODEL), **placing)
 
 
 def _sticker() -> Path:
@@ -187,7 +184,7 @@ def _from_hub(source: str) -> Path:
     wanted = ["*.json", *(f"{part}/{pattern}" for part in (*PARTS, "scheduler") for pattern in HUB_FILES)]
     with contextlib.suppress(Exception):  # not in the hub's cache: many types, none of them stable between its versions
         local = Path(snapshot_download(source, allow_patterns=wanted, local_files_only=True))
-        if all(any((local / part / name).is_file() for name in WEIGHTS) for part in ("unet", "vae", "text_encoder")):
+        if all(any((local / part / name).is_file() for name in WEIGHTS) for part in NETWORKS):
             return local
     try:
         return Path(snapshot_download(source, allow_patterns=wanted))

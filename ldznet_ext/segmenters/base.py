@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from ldznet_ext.errors import HeadError, MethodError
+from ldznet_ext.errors import MethodError
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.view import View
 
@@ -102,36 +102,3 @@ def register(name: str) -> Callable[[Method], Method]:
         return method
 
     return add
-
-
-def pick_segmenter(method: "str | Segmenter", backbone: "Backbone", head: Path | None = None) -> Segmenter:
-    """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
-    _load_all()
-    if not isinstance(method, str):
-        return method
-    if method == AUTO:
-        method = _best(backbone, head)
-    if method not in SEGMENTERS:
-        raise MethodError(f"The method is '{method}'; expected one of {', '.join(methods())}, so choose one of them.")
-    return SEGMENTERS[method].open(backbone, head)
-
-
-def methods() -> tuple[str, ...]:
-    """The names a method can be asked for by."""
-    _load_all()
-    return (AUTO, *sorted(SEGMENTERS, key=lambda name: -SEGMENTERS[name].rank))
-
-
-def _best(backbone: "Backbone", head: Path | None) -> str:
-    fitting = [name for name in methods()[1:] if SEGMENTERS[name].fits(backbone, head)]
-    if not fitting:
-        raise HeadError(
-            f"No trained head fits the model '{backbone.name}' of the family '{backbone.family}'; expected one in a model "
-            "folder, so put it there (LDZNET_MODELS names more folders) or use another model."
-        )
-    return fitting[0]
-
-
-def _load_all() -> None:
-    """Import the methods, for their registration."""
-    from ldznet_ext.segmenters import concat, ldznet, rgbnet, znet  # noqa: F401

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldznet_ext.backbone import seeded_noise
 from ldznet_ext.caches import FeaturesKey, LatentKey, digest
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import last_tap
 from ldznet_ext.masks.imaging import Fit, fit, to_network
+from ldznet_ext.sampling import seeded_noise
 from ldznet_ext.shapes import Float
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def features_of(
     noise = seeded_noise(seed, tuple(latent.shape), latent.device, latent.dtype)
     noisy = backbone.add_noise(latent, noise, timestep).expand(len(phrases), -1, -1, -1)
     context = backbone.text(phrases)
-    with harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
+    with backbone.lock, harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
         backbone.predict(noisy, timestep, context)
     features = store.take()
     backbone.caches.features.put(key, features)

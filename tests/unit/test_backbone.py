@@ -1,53 +1,15 @@
-"""The protocol, seeds and settings; and that importing the package costs no torch."""
+"""The protocol; and that importing the package costs no torch."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from ldznet_ext.backbone import check_sampling, check_seed, default_backbone, load_backbone, seeded_noise
-from ldznet_ext.errors import OptionError
+from ldznet_ext.backbone import default_backbone, load_backbone
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-
-CPU = torch.device("cpu")
-
-
-def test_noise_depends_on_seed_and_size_alone() -> None:
-    one = seeded_noise(3, (1, 4, 3, 5), CPU, torch.float32)
-    torch.manual_seed(99)
-    assert torch.equal(one, seeded_noise(3, (1, 4, 3, 5), CPU, torch.float32))
-    assert not torch.equal(one, seeded_noise(4, (1, 4, 3, 5), CPU, torch.float32))
-    # drawn in float32, then rounded: the same noise at any precision
-    assert torch.equal(one.half(), seeded_noise(3, (1, 4, 3, 5), CPU, torch.float16))
-
-
-def test_drawing_noise_leaves_the_hosts_randomness_alone() -> None:
-    before = torch.random.get_rng_state()
-    seeded_noise(3, (1, 4, 3, 5), CPU, torch.float32)
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-@pytest.mark.parametrize("seed", [0, 2**63 - 1, np.int64(7)])
-def test_seeds(seed: int) -> None:
-    assert check_seed(seed) == int(seed)
-
-
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, True, "1", None])
-def test_no_seeds(seed: object) -> None:
-    with pytest.raises(OptionError, match="seed"):
-        check_seed(seed)
-
-
-def test_sampling_settings_at_their_ends() -> None:
-    check_sampling(1, 0, 1)
-    check_sampling(1000, 100.0, 0.001)
-    for bad in ((0, 5, 1), (1001, 5, 1), (20, 101, 1), (20, "5", 1), (20, 5, 0), (20, 5, 1.1)):
-        with pytest.raises(OptionError):
-            check_sampling(*bad)
 
 
 def test_everything_the_protocol_names_is_there(backbone: StandaloneBackbone) -> None:
@@ -91,7 +53,7 @@ def test_a_mask_imports_no_slow_library(models: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["backbone", "weights", "caches", "request", "result"])
+@pytest.mark.parametrize("module", ["backbone", "sampling", "weights", "caches", "request", "result"])
 def test_light_modules_do_not_import_torch(module: str) -> None:
     code = f"import sys, ldznet_ext.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,8 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.segmenters.base import pick_segmenter
+from ldznet_ext.sampling import Sampling
+from ldznet_ext.segmenters.methods import pick_segmenter
 from tests.tiny import write_head
 
 
@@ -43,7 +44,7 @@ def test_the_logits_come_from_the_conditional_rows_and_the_final_latent(backbone
         return predict(noisy, timestep, context)
 
     backbone.predict = spy
-    latent = backbone.generate(["a fox on snow"], [1], steps=5)
+    latent = backbone.generate(["a fox on snow"], [1], Sampling(steps=5))
     head = pick_segmenter("auto", backbone).head
     with torch.inference_mode():
         logits = head(latent, backbone.text(["owl"]), seen)[0, 0]

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from ldznet_ext.errors import HeadError, ModelError, OutputError
 from ldznet_ext.segmenters.familiarity import fit_familiarity
 from ldznet_ext.segmenters.presence import fit_presence
+from ldznet_ext.tensors import read_header
 from ldznet_ext.weights import (
     HeadInfo,
     cache_folder,
@@ -20,7 +21,6 @@ from ldznet_ext.weights import (
     find_model,
     load_head,
     model_folders,
-    read_header,
     read_info,
     save_head,
     sha256_of,

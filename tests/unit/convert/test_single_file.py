@@ -96,18 +96,18 @@ def test_our_unet_loads_the_file_as_it_stands(folder: Path, single: Path) -> Non
 
 
 def test_a_file_that_is_not_a_checkpoint_is_one_sentence(tmp_path: Path, single: Path) -> None:
-    with pytest.raises(ModelError, match=r"got nothing\.safetensors, which is missing"):
+    with pytest.raises(ModelError, match=r"nothing\.safetensors does not exist"):
         read_single_file(tmp_path / "nothing.safetensors")
     single.write_bytes(single.read_bytes()[:5000])
-    with pytest.raises(ModelError, match=r"not a whole \.safetensors file"):
+    with pytest.raises(ModelError, match=r"is cut short|cannot be read as safetensors"):
         read_single_file(single)
     save_file({"lora_up.weight": torch.zeros(2)}, tmp_path / "lora.safetensors")
-    with pytest.raises(ModelError, match=r"lora\.safetensors without 'model\.diffusion_model\.' weights"):
+    with pytest.raises(ModelError, match=r"lora\.safetensors has no tensors named model\.diffusion_model\.\*"):
         read_single_file(tmp_path / "lora.safetensors")
 
 
-def test_a_folder_without_weights_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="without weights"):
+def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json cannot be read"):
         export_single_file(tmp_path, tmp_path / "x.safetensors")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ldznet_ext.convert.layouts import text_to_compvis, unet_to_compvis, vae_to_compvis
+from ldznet_ext.convert.single_file import export_single_file
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
 from ldznet_ext.hosts.autoencoder import autoencoder_keys
 from ldznet_ext.hosts.loading import unet_config
@@ -69,6 +70,20 @@ def test_a_single_file_needs_the_vocabulary(single_file: Path, monkeypatch: pyte
         load_backbone(single_file)
 
 
+def test_an_exported_model_is_the_same(backbone: StandaloneBackbone, folder: Path, tmp_path: Path) -> None:
+    """Its settings travel in the file: also those that shapes do not tell, as the heads and the latent's scale."""
+    _edit(folder / "vae" / "config.json", scaling_factor=0.75)
+    _edit(folder / "text_encoder" / "config.json", num_attention_heads=2)
+    _edit(folder / "scheduler" / "scheduler_config.json", prediction_type="v_prediction")
+    export_single_file(folder, tmp_path / "whole.safetensors")
+    mine, other = load_backbone(folder), load_backbone(tmp_path / "whole.safetensors")
+    assert (other.name, other.family, other.native, other.schedule) == ("whole", "sticker", mine.native, mine.schedule)
+    pixels = torch.rand(1, 3, 64, 128) * 2 - 1
+    assert torch.equal(other.encode(pixels), mine.encode(pixels)) and torch.equal(
+        other.text(["fox"]), mine.text(["fox"])
+    )
+
+
 def test_a_head_is_not_a_model(models: Path) -> None:
     with pytest.raises(ModelError, match=r"no tensors named model.diffusion_model"):
         load_backbone(models / "ldznet-sticker.safetensors")
@@ -99,7 +114,7 @@ def test_damaged_weights(folder: Path, damage: str) -> None:
     said = {
         "missing": "copy/unet lacks out.2.bias",
         "misshaped": "copy/unet has out.2.bias of another shape",
-        "strange": "tensors no Stable Diffusion model has",
+        "strange": r"copy/unet: The tensor 'stranger.weight' is of no Stable Diffusion",
         "cut": "cut short",
     }[damage]
     bias = state.pop("conv_out.bias")
@@ -194,8 +209,19 @@ def test_devices_and_types() -> None:
     assert pick_dtype("bfloat16", torch.device("cpu")) == torch.bfloat16
     with pytest.raises(OptionError, match="'int8'; expected one of float32, float16, bfloat16"):
         pick_dtype("int8", torch.device("cpu"))
-    with pytest.raises(OptionError, match="'toaster' cannot be used"):
-        pick_device("toaster")
+
+
+@pytest.mark.parametrize("device", ["toaster", "meta", "", 3.5])
+def test_devices_that_are_not_there(device: object) -> None:
+    with pytest.raises(OptionError, match=rf"'{device}' cannot be used; expected one .*\bcpu\b.*, so choose one\.$"):
+        pick_device(device)
+
+
+def test_an_accelerator_that_is_not_there() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(OptionError, match="'cuda:0' cannot be used"):
+        pick_device("cuda:0")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -1,8 +1,5 @@
 """Timesteps and noise levels; whole runs are compared with diffusers in the contract tests."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -47,14 +44,11 @@ def test_the_end_of_a_run() -> None:
     torch.testing.assert_close(Schedule(last_is_clean=True).step(noise, noisy, 1, -49), clean)
 
 
-def test_reading_a_folder(tmp_path: Path) -> None:
-    assert read_schedule(tmp_path) == Schedule()
-    path = tmp_path / "scheduler_config.json"
-    path.write_text(json.dumps({"prediction_type": "v_prediction", "timestep_spacing": "trailing"}))
-    assert read_schedule(tmp_path) == Schedule(prediction="v_prediction", spacing="trailing")
-    path.write_text(json.dumps({"beta_schedule": "squaredcos_cap_v2"}))
+def test_reading_settings() -> None:
+    assert read_schedule({}) == Schedule()
+    given = {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+    assert read_schedule(given) == Schedule(prediction="v_prediction", spacing="trailing")
     with pytest.raises(ModelError, match="squaredcos_cap_v2"):
-        read_schedule(tmp_path)
-    path.write_text("[")
-    with pytest.raises(ModelError, match="cannot be read"):
-        read_schedule(tmp_path)
+        read_schedule({"beta_schedule": "squaredcos_cap_v2"})
+    with pytest.raises(ModelError, match="garbled"):
+        read_schedule({"beta_start": "low"})

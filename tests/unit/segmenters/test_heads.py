@@ -10,8 +10,9 @@ from ldznet_ext.errors import HeadError
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.request import SegmentRequest
-from ldznet_ext.segmenters.base import Clock, Evidence, pick_segmenter
+from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.familiarity import Familiarity
+from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import look
 from tests.tiny import picture, write_head
 

@@ -7,7 +7,8 @@ import pytest
 
 from ldznet_ext.errors import HeadError, MethodError
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.segmenters.base import SEGMENTERS, Clock, methods, pick_segmenter, register
+from ldznet_ext.segmenters.base import SEGMENTERS, Clock, register
+from ldznet_ext.segmenters.methods import methods, pick_segmenter
 from tests.tiny import write_head
 
 

@@ -1,0 +1,37 @@
+"""The methods there are, best first, and the one a request asks for. A new method is one more import here."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldznet_ext.errors import HeadError, MethodError
+from ldznet_ext.segmenters import concat, ldznet, rgbnet, znet  # noqa: F401  each registers itself
+from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+
+def pick_segmenter(method: str | Segmenter, backbone: "Backbone", head: Path | None = None) -> Segmenter:
+    """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
+    if not isinstance(method, str):
+        return method
+    if method == AUTO:
+        method = _best(backbone, head)
+    if method not in SEGMENTERS:
+        raise MethodError(f"The method is '{method}'; expected one of {', '.join(methods())}, so choose one of them.")
+    return SEGMENTERS[method].open(backbone, head)
+
+
+def methods() -> tuple[str, ...]:
+    """The names a method can be asked for by."""
+    return (AUTO, *sorted(SEGMENTERS, key=lambda name: -SEGMENTERS[name].rank))
+
+
+def _best(backbone: "Backbone", head: Path | None) -> str:
+    fitting = [name for name in methods()[1:] if SEGMENTERS[name].fits(backbone, head)]
+    if not fitting:
+        raise HeadError(
+            f"No trained head fits the model '{backbone.name}' of the family '{backbone.family}'; expected one in a model "
+            "folder, so put it there (LDZNET_MODELS names more folders) or use another model."
+        )
+    return fitting[0]
