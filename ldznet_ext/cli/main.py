@@ -1,19 +1,21 @@
 """`ldznet COMMAND ...`: find the command, parse, run, and turn whatever goes wrong into one sentence and an exit code.
 
-0: done (also when words were not found). 1: a defect of ours. 2: something the user can mend. 130: interrupted.
+0: done (also when words were not found). 1: a defect of ours. 2: something the user can mend. 130, 143: interrupted.
 Nothing heavy is imported until a command runs, so that --help is immediate.
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ldznet_ext import __version__
 from ldznet_ext.cli import console
@@ -27,8 +29,8 @@ COMMANDS = {
     "edit": "repaint what words name in a picture",
     "evaluate": "score the masks of a method on a test set",
     "train": "train the auto-encoder, the diffusion model, a head or the classifier",
-    "world": "fetch the art of Sticker World, render test sets",
-    "models": "list the models and heads that are found, with sizes and SHA-256",
+    "world": "fetch the art of Sticker World, list its concepts, render test sets",
+    "models": "list the models and heads that are found, with sizes and SHA-256; export one as a single file",
     "report": "train and compare the networks, write docs/results.md",
     "demo": "the whole walk, end to end, into demo/index.html",
     "doctor": "say what is installed, what works, what is missing",
@@ -52,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     console.prepare_streams()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ended_in_order():
             if not console.debugging():
                 _hush()
             code = _run(arguments)
             sys.stdout.flush()
             return code
-    except SystemExit as end:  # argparse, after --help or a complaint
+    except SystemExit as end:  # argparse, after --help or a complaint; or a signal
         return end.code if isinstance(end.code, int) else MISTAKE if end.code else OK
     except KeyboardInterrupt:
         console.say("Interrupted.")
@@ -68,6 +70,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DEFECT
     except Exception as error:
         return _explain(error)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let what ends a program from outside (a time limit, a container that stops) unwind it, so that no partial file stays."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    ours = []
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        with contextlib.suppress(ValueError):  # only the main thread may
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _run(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`ldznet world fetch|render`: the art of Sticker World into the cache, and test sets as folders."""
+"""`ldznet world fetch|concepts|render`: the art of Sticker World into the cache, its names, and test sets as folders."""
 
 import argparse
 import contextlib
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 STYLES = ("fluent", "noto", "flat", "twemoji", "emojione", "photo")
 FETCHED = STYLES[:-1]
 MOST = 100_000
+Said = tuple[dict[str, Any], list[str]]
+"""A command's answer as an object, and as lines for people."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    commands = parser.add_subparsers(dest="what", metavar="fetch|render", required=True)
+    commands = parser.add_subparsers(dest="what", metavar="fetch|concepts|render", required=True)
     fetch = commands.add_parser("fetch", help="download the art into the cache, checked by SHA-256", allow_abbrev=False)
     fetch.add_argument(
         "--style", nargs="+", choices=STYLES, default=FETCHED, metavar="STYLE",
         help=f"of {', '.join(STYLES)} (default: all but photo, 22 MB; photo is 255 MB)",
     )  # fmt: skip
+    known = commands.add_parser("concepts", help="list what it knows: name, group, set", allow_abbrev=False)
     render = commands.add_parser("render", help="paint scenes into a folder with annotations.jsonl", allow_abbrev=False)
     render.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: test)")
     render.add_argument("--seed", type=options.whole, default=0, help="another number, other scenes (default: 0)")
@@ -38,29 +41,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     render.add_argument("--objects", choices=("named", "known", "held_out"), default="named", help="(default: named)")
     render.add_argument("--size", type=options.whole, default=256, help="pixels a side, 64-2048 (default: 256)")
     render.add_argument("--format", choices=("png", "webp"), default="png", help="of the pictures (default: png)")
-    for one in (fetch, render):
+    for one in (fetch, known, render):
         options.add_output(one, folder=one is render)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch or render, then say what there is."""
+    """Fetch, list or render, then say what there is."""
     with console.quiet_output():
-        answer, line = (_fetch if args.what == "fetch" else _render)(args)
+        answer, lines = {"fetch": _fetch, "concepts": _concepts, "render": _render}[args.what](args)
     if args.json:
         console.emit(answer)
     else:
-        console.tell(line)
+        for line in lines:
+            console.tell(line)
     return 0
 
 
-def _fetch(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def _fetch(args: argparse.Namespace) -> Said:
     from ldznet_ext.world.fetch import fetch
 
     with _bars() as tick:
         stores = fetch(styles=list(dict.fromkeys(args.style)), progress=tick)
     answer = {"styles": list(dict.fromkeys(args.style)), "stores": [str(store) for store in stores]}
     size = sum(store.stat().st_size for store in stores) / 1e6
-    return answer, f"{len(stores)} styles, {size:.0f} MB, in {stores[0].parent}."
+    return answer, [f"{len(stores)} styles, {size:.0f} MB, in {stores[0].parent}."]
+
+
+def _concepts(args: argparse.Namespace) -> Said:
+    from ldznet_ext.world.concepts import concepts
+
+    rows = [{"name": c.name, "group": c.group, "set": c.set, "synonyms": list(c.synonyms)} for c in concepts()]
+    wide, wider = (max(len(row[key]) for row in rows) for key in ("name", "group"))
+    return {"concepts": rows}, [f"{row['name']:<{wide}}  {row['group']:<{wider}}  {row['set']}" for row in rows]
 
 
 @contextlib.contextmanager
@@ -78,8 +90,8 @@ def _bars() -> Iterator[Any]:
         yield tick
 
 
-def _render(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ldznet_ext.backbone import check_seed
+def _render(args: argparse.Namespace) -> Said:
+    from ldznet_ext.sampling import check_seed
 
     check_seed(args.seed)
     if not 1 <= args.number <= MOST:
@@ -94,7 +106,7 @@ def _render(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         out.write("annotations.jsonl", text.encode("utf-8"))
     answer = {"data": args.out, "split": args.split, "seed": args.seed, "scenes": args.number, "lines": len(rows)}
-    return answer, f"{args.number} scenes, {len(rows)} phrases in {args.out}/annotations.jsonl."
+    return answer, [f"{args.number} scenes, {len(rows)} phrases in {args.out}/annotations.jsonl."]
 
 
 def _scene(args: argparse.Namespace, index: int, out: OutputFolder) -> list[dict[str, Any]]:

@@ -90,7 +90,8 @@ def export_single_file(folder: Path, target: Path) -> None:
     for part in PARTS:
         own = renamed(part.to_compvis, read_weights(folder / part.folder), folder.name)
         state |= {part.prefix + key: tensor.contiguous() for key, tensor in own.items()}
-    _write(state, target, {"format": "pt", CONFIGS_KEY: json.dumps(configs)})
+    # one entry and no more: their order in the file is random, and the same model is to give the same bytes
+    _write(state, target, {CONFIGS_KEY: json.dumps(configs)})
 
 
 def read_single_file(path: Path) -> SingleFile:

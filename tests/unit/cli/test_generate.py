@@ -1,8 +1,12 @@
 """`ldznet generate`: pictures from words, masks from other words."""
 
+import os
+import signal
+
 import pytest
 from PIL import Image
 
+from ldznet_ext.cli import engine
 from ldznet_ext.errors import ModelError
 
 MASK_KEYS = ["picture", "size", "method", "model", "familiar", "phrases", "files", "seconds", "unet_calls"]
@@ -66,3 +70,21 @@ def test_a_failure_at_the_last_picture_leaves_none(ldznet, fake, tmp_path):
     fake.trouble = ModelError("The model vanished; expected it to stay, so load it again.")
     assert "vanished" in ldznet("generate", "a fox", "-n", 3, "-o", "out").complaint
     assert names(tmp_path) == set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTERM") or os.name == "nt", reason="Windows ends a process at once")
+def test_ended_from_outside_it_leaves_nothing(ldznet, fake, tmp_path, monkeypatch):
+    """The first picture is put aside when the signal comes; it goes, and so does the folder made for it."""
+    paint = fake.generate
+
+    def second_ends(prompt, words, backbone, tick, **settings):
+        if settings["seed"] == 1:
+            assert list((tmp_path / "out").glob(".ldznet-*"))
+            os.kill(os.getpid(), signal.SIGTERM)
+        return paint(prompt, words, backbone, tick, **settings)
+
+    monkeypatch.setattr(engine, "generate", second_ends)
+    ran = ldznet("generate", "a fox", "-n", 2, "-o", "out")
+    assert (ran.code, ran.out) == (128 + signal.SIGTERM, "")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -68,3 +68,13 @@ def test_art_that_is_not_fetched(ldznet, tmp_path):
 
 def test_fetching_an_unknown_style_or_without_the_archives(ldznet):
     assert "oil" in ldznet("world", "fetch", "--style", "oil").complaint
+
+
+def test_the_concepts(ldznet):
+    answer = ldznet("world", "concepts", "--json").json["concepts"]
+    fox = next(row for row in answer if row["name"] == "fox")
+    assert (fox["group"], fox["set"]) == ("animals", "named") and isinstance(fox["synonyms"], list)
+    assert sum(row["set"] == "named" for row in answer) == 64 and sum(row["set"] == "held_out" for row in answer) == 20
+    lines = ldznet("world", "concepts").out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [row["name"] for row in answer]
+    assert next(line for line in lines if line.startswith("fox ")).split() == ["fox", "animals", "named"]
