@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ldznet_ext.errors import DataError, OutputError
+from ldznet_ext.weights import cache_folder
 from ldznet_ext.world.concepts import Concept, concepts
 
 STYLES = ("fluent", "noto", "flat", "twemoji", "emojione", "photo")
@@ -23,11 +24,6 @@ TRAIN_STYLES = ("fluent", "noto", "flat", "twemoji")
 MANIFEST = "manifest.json"
 LONGEST_SIDE = 256  # px, of a stored sprite
 FAINT = 8  # of 255: alpha up to this is invisible, a renderer's halo
-
-
-def cache_folder() -> Path:
-    """Where downloads and rendered art live: $LDZNET_CACHE, else ~/.cache/ldznet."""
-    return Path(os.environ.get("LDZNET_CACHE") or Path.home() / ".cache" / "ldznet")
 
 
 def art_path() -> Path:
@@ -84,7 +80,9 @@ def _photo_grounds(source: Path) -> tuple[np.ndarray, ...]:
 @lru_cache(maxsize=2048)
 def _sprite(source: Path, style: str, name: str) -> np.ndarray:
     if name not in _names(source, style):
-        raise DataError(f"style {style} has no picture of {name!r}; `available({style!r})` lists what it has")
+        raise DataError(
+            f"The style {style} has no picture of {name!r}; expected one it has, so draw it in another style."
+        )
     picture = _store(_file(source, style))[f"{style}/{name}"]
     picture.setflags(write=False)
     return picture
@@ -101,7 +99,7 @@ def _names(source: Path, style: str) -> frozenset[str]:
 
 def _file(source: Path, style: str) -> Path:
     if style not in STYLES:
-        raise DataError(f"there is no style {style!r}; use one of {', '.join(STYLES)}")
+        raise DataError(f"There is no style {style!r}; use one of {', '.join(STYLES)}.")
     file = source if source.suffix == ".npz" else source / f"{style}.npz"
     if not file.is_file():
         raise DataError(_not_fetched(style))
@@ -109,7 +107,8 @@ def _file(source: Path, style: str) -> Path:
 
 
 def _not_fetched(style: str) -> str:
-    return f"art of style {style} is not fetched: run `ldznet world fetch`"
+    option = " --style photo" if style == "photo" else ""  # it is not among those fetched by default
+    return f"The art of style {style} is not fetched: run `ldznet world fetch`{option}."
 
 
 @lru_cache(maxsize=16)
@@ -126,7 +125,7 @@ def _store(file: Path) -> Any:
 
 
 def _damaged(file: Path) -> str:
-    return f"the art store {file} is damaged: run `ldznet world fetch` again"
+    return f"The art store {file} is damaged; delete it and run `ldznet world fetch` again."
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
@@ -142,7 +141,7 @@ def trim(picture: np.ndarray) -> np.ndarray:
     visible = picture[..., 3] > FAINT
     rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
     if not rows.size:
-        raise DataError("got an art picture without a visible pixel, expected an object: fetch the art again")
+        raise DataError("An art picture is without a visible pixel; expected an object, so fetch the art again.")
     return np.ascontiguousarray(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
@@ -175,7 +174,7 @@ def pack(
         OutputError: `out` cannot be written.
     """
     if out.suffix != ".npz":
-        raise DataError(f"got {out.name} as a pack, expected a name that ends in .npz")
+        raise DataError(f"The pack is called {out.name}; expected a name that ends in .npz, so choose one.")
     chosen = concepts(*sets)
     pictures = {
         f"{style}/{thing.name}": shrink(sprite(style, thing), size)
@@ -188,7 +187,7 @@ def pack(
         np.savez_compressed(temporary, **pictures)  # type: ignore[arg-type]
         os.replace(temporary, out)
     except OSError as error:
-        raise OutputError(f"the pack {out} cannot be written ({error.strerror}): choose another place") from error
+        raise OutputError(f"The pack {out} cannot be written ({error.strerror}); choose another place.") from error
     finally:
         if temporary.is_file():
             temporary.unlink()

@@ -54,7 +54,7 @@ def concepts(*sets: str) -> tuple[Concept, ...]:
     """All concepts of the given sets in table order; every one of them when no set is named."""
     unknown = [s for s in sets if s not in SETS]
     if unknown:
-        raise DataError(f"there is no concept set {unknown[0]!r}; use one of {', '.join(SETS)}")
+        raise DataError(f"There is no concept set {unknown[0]!r}; use one of {', '.join(SETS)}.")
     return tuple(c for c in _table()[1] if not sets or c.set in sets)
 
 
@@ -78,7 +78,7 @@ def concept(name: str) -> Concept:
     try:
         return _by_name()[name]
     except KeyError:
-        raise DataError(f"there is no concept {name!r}; `ldznet world concepts` lists the {len(_by_name())}") from None
+        raise DataError(f"There is no concept {name!r}; `ldznet world concepts` lists the {len(_by_name())}.") from None
 
 
 def groups(*sets: str) -> dict[str, tuple[Concept, ...]]:

@@ -38,8 +38,8 @@ def obtain(package: Package, folder: Path, source: Path | None, progress: Progre
     if not _matches(part, package):
         part.unlink()
         raise NetworkError(
-            f"{package.name} {package.version} came with a wrong SHA-256 or size and was deleted: "
-            "a mirror or proxy may have changed it, try again or set LDZNET_ART_SOURCE to a folder that has it"
+            f"{package.name} {package.version} came with a wrong SHA-256 or size and was deleted; "
+            "a mirror or proxy may have changed it, so try again or set LDZNET_ART_SOURCE to a folder that has it."
         )
     os.replace(part, target)
     return target
@@ -66,8 +66,8 @@ def _download(package: Package, part: Path, progress: Progress) -> None:
             reason = reason or str(error)
     done = part.stat().st_size if part.exists() else 0
     raise NetworkError(
-        f"download of {package.name} {package.version} stopped after {done >> 20} of {package.size >> 20} MB "
-        f"({reason}): run the same command again to continue, or set LDZNET_ART_SOURCE to a folder that has it"
+        f"The download of {package.name} {package.version} stopped after {done >> 20} of {package.size >> 20} MB "
+        f"({reason}); run the same command again to continue, or set LDZNET_ART_SOURCE to a folder that has it."
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ldznet_ext.errors import DataError, OutputError
-from ldznet_ext.world.art import LONGEST_SIDE, MANIFEST, STYLES, cache_folder, read_manifest, shrink, trim
+from ldznet_ext.weights import cache_folder
+from ldznet_ext.world.art import LONGEST_SIDE, MANIFEST, STYLES, read_manifest, shrink, trim
 from ldznet_ext.world.concepts import Concept, concepts
 from ldznet_ext.world.download import Progress, obtain
 from ldznet_ext.world.packages import ART
@@ -66,15 +67,15 @@ def fetch(
     """
     unknown = [s for s in styles if s not in STYLES]
     if unknown:
-        raise DataError(f"there is no style {unknown[0]!r}; use one of {', '.join(STYLES)}")
+        raise DataError(f"There is no style {unknown[0]!r}; use one of {', '.join(STYLES)}.")
     cache = cache or cache_folder()
     local = source or (Path(os.environ["LDZNET_ART_SOURCE"]) if os.environ.get("LDZNET_ART_SOURCE") else None)
     try:
         return [_fetch_style(style, cache, local, progress) for style in styles]
     except OSError as error:
         raise OutputError(
-            f"the art cache {cache} cannot be written ({error.strerror or error}): "
-            "free some space or set LDZNET_CACHE to another folder"
+            f"The art cache {cache} cannot be written ({error.strerror or error}): "
+            "free some space or set LDZNET_CACHE to another folder."
         ) from error
 
 
@@ -178,7 +179,7 @@ def rasterise(document: str, side: int) -> np.ndarray:
     try:
         import resvg_py
     except ImportError:
-        raise DataError("drawing SVG art needs resvg_py, which is not installed: pip install resvg_py") from None
+        raise DataError("Drawing SVG art needs resvg_py, which is not installed; run `pip install resvg_py`.") from None
     return decode(bytes(resvg_py.svg_to_bytes(svg_string=document, width=side, height=side, skip_system_fonts=True)))
 
 

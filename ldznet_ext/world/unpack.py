@@ -39,14 +39,14 @@ def members(archive: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes
                         if not missing:
                             return
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{archive.name} cannot be unpacked ({error}): delete it and fetch again") from error
-    raise DataError(f"{archive.name} has no {min(missing)}: it is not the version expected, fetch it again")
+        raise DataError(f"{archive.name} cannot be unpacked ({error}); delete it and fetch again.") from error
+    raise DataError(f"{archive.name} has no {min(missing)}; it is not the version expected, so fetch it again.")
 
 
 def _read(tar: tarfile.TarFile, entry: tarfile.TarInfo, archive: Path) -> bytes:
     if entry.size > LARGEST_MEMBER:
         raise DataError(
-            f"{entry.name} in {archive.name} has {entry.size >> 20} MB, at most 64 are expected: fetch again"
+            f"{entry.name} in {archive.name} has {entry.size >> 20} MB; at most 64 are expected, so fetch it again."
         )
     stream = tar.extractfile(entry)
     assert stream is not None  # a regular file always has one
@@ -56,7 +56,7 @@ def _read(tar: tarfile.TarFile, entry: tarfile.TarInfo, archive: Path) -> bytes:
 def _seek_data(raw: IO[bytes], archive: Path) -> None:
     """Move to the first byte of data.tar.* inside an `ar` archive (60-byte text headers, even offsets)."""
     if raw.read(len(AR_MAGIC)) != AR_MAGIC:
-        raise DataError(f"{archive.name} is no Debian package: delete it and fetch again")
+        raise DataError(f"{archive.name} is no Debian package; delete it and fetch again.")
     while len(header := raw.read(AR_HEADER)) == AR_HEADER:
         if header.startswith(b"data.tar"):
             return
@@ -64,4 +64,4 @@ def _seek_data(raw: IO[bytes], archive: Path) -> None:
         if header[58:60] != b"`\n" or not size.isdigit():
             break
         raw.seek(int(size) + int(size) % 2, 1)
-    raise DataError(f"{archive.name} is a damaged Debian package: delete it and fetch again")
+    raise DataError(f"{archive.name} is a damaged Debian package; delete it and fetch again.")
