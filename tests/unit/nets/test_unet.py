@@ -44,5 +44,5 @@ def test_one_row_of_embedding_serves_the_batch() -> None:
 
 @pytest.mark.parametrize("size", [(9, 16), (8, 12), (0, 8)])
 def test_a_grid_that_cannot_be_halved_is_one_sentence(size: tuple[int, int]) -> None:
-    with pytest.raises(ModelError, match=rf"{size[0]}x{size[1]} cells, expected both sides to be multiples of 8"):
+    with pytest.raises(ModelError, match=rf"{size[0]}x{size[1]} cells; expected both sides to be multiples of 8"):
         UNet(TINY)(torch.zeros(1, 4, *size), torch.zeros(1), torch.zeros(1, 3, 12))
