@@ -3,6 +3,7 @@
 Each part is measured once and kept like a cell; it says why where it cannot be measured.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from ldznet_ext.eval import edit_cases, editing
 from ldznet_ext.eval.autoencoder import SCENES, judge_autoencoder
 from ldznet_ext.eval.generation import SEEDS, draw_sheet, judge_generation
 from ldznet_ext.eval.plan import EDITING, MODEL, Plan
+from ldznet_ext.eval.run import Progress
 from ldznet_ext.world.concepts import named
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Part:
     title: str
     stamp: dict[str, object]
     missing: str
-    compute: Callable[[], Measured]
+    compute: Callable[[Progress], Measured]
 
 
 def parts(plan: Plan, tools: "Tools", work: Path, plots: Path) -> Iterator[Part]:
@@ -87,15 +89,15 @@ def _few(plan: Plan, count: int) -> int:
     return count if plan.limit is None else min(plan.limit, count)
 
 
-def _autoencoder(plan: Plan, tools: "Tools") -> Measured:
-    return judge_autoencoder(tools.reconstruct, scenes=_few(plan, SCENES))
+def _autoencoder(plan: Plan, tools: "Tools", progress: Progress) -> Measured:
+    return judge_autoencoder(tools.reconstruct, scenes=_few(plan, SCENES), progress=progress)
 
 
-def _generation(plan: Plan, tools: "Tools", work: Path, plots: Path) -> Measured:
+def _generation(plan: Plan, tools: "Tools", work: Path, plots: Path, progress: Progress) -> Measured:
     names = [concept.name for concept in named()]
     names = names[: _few(plan, len(names))]
     folder = work / "generated" / _mark(tools.model)
-    found = judge_generation(tools.paint, tools.judge, objects=names, folder=folder)
+    found = judge_generation(tools.paint, tools.judge, objects=names, folder=folder, progress=progress)
     draw_sheet(plots / SHEET, tools.paint, names, SEEDS, folder)
     return found
 
@@ -108,16 +110,17 @@ def _generated_cases(plan: Plan, tools: "Tools", folder: Path) -> list[edit_case
     return edit_cases.generated_cases(tools.paint, _few(plan, editing.GENERATED), folder / "pictures")
 
 
-def _editing(plan: Plan, tools: "Tools", work: Path, sheet: Path | None, make: Callable) -> Measured:
+def _editing(
+    plan: Plan, tools: "Tools", work: Path, sheet: Path | None, make: Callable, progress: Progress
+) -> Measured:
     folder = work / "editing" / _mark(f"{tools.model} {editing_mark(tools)} {tools.judge.mark}")
     cases = make(plan, tools, folder)
-    found = editing.judge_editing(cases, tools.judge, find=tools.find, repaint=tools.repaint, folder=folder)
+    settings = {"find": tools.find, "repaint": tools.repaint, "folder": folder, "progress": progress}
+    found = editing.judge_editing(cases, tools.judge, **settings)
     if sheet is not None:
         editing.draw_rows(sheet, cases, folder)
     return found
 
 
 def _mark(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()[:12]

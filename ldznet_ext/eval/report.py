@@ -35,7 +35,7 @@ from ldznet_ext.eval.plan import (
     Sweep,
 )
 from ldznet_ext.eval.redrawn import redrawn
-from ldznet_ext.eval.run import Segment
+from ldznet_ext.eval.run import Progress, Segment
 from ldznet_ext.eval.summary import summarise
 
 Say = Callable[[str], None]
@@ -196,8 +196,16 @@ class _Bench:
         """Measure the model itself and the edits, as far as they are asked for and can be."""
         for part in parts(self.plan, self.tools, self.work, plots):
             if part.section in self.plan.only and not part.missing:
-                self.say(f"measuring {part.title}")
-                cell(self._part_path(part), part.stamp, part.compute)
+                cell(self._part_path(part), part.stamp, partial(part.compute, self._teller(part.title)))
+
+    def _teller(self, title: str) -> Progress:
+        """Says every eighth of the way where a long measurement stands."""
+
+        def tell(done: int, total: int) -> None:
+            if done * 8 // total != (done - 1) * 8 // total:
+                self.say(f"{title}: {done} of {total}")
+
+        return tell
 
     def gather_parts(self, plots: Path) -> None:
         """What is kept of the parts, and why the others have no numbers."""
