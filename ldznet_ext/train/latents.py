@@ -3,6 +3,7 @@
 A slow machine trains on a fixed number of cached scenes; `cache = 0` paints and encodes every sample anew (GPU).
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -44,7 +46,7 @@ class CachedLatents(Dataset):
     """The first `count` scenes as fp16 latents: {"latent": float32 4 h w (scaled), "caption"}; index wraps around.
 
     Each turn through the cache words the captions differently. Built on first use into `folder`, in one pass that may
-    be interrupted: finished shards are kept.
+    be interrupted: finished shards are kept. Shards of other scenes or of another encoder are made anew.
     """
 
     SHARD = 2048
@@ -56,8 +58,10 @@ class CachedLatents(Dataset):
         starts = range(0, count, self.SHARD)
         for start in tqdm(starts, desc=f"latents of {count} scenes at {size}", disable=_complete(folder, starts)):
             path = folder / f"{size}_{start:07d}.safetensors"
-            if not path.is_file():
-                _encode_shard(path, source, vae, range(start, min(count, start + self.SHARD)))
+            indices = range(start, min(count, start + self.SHARD))
+            meta = {"seed": str(seed), "concepts": concepts, "count": str(len(indices)), "vae": _mark(vae)}
+            if not _fits(path, meta):
+                _encode_shard(path, source, vae, indices, meta)
             parts.append(load_file(path)["latent"])
             captions += json.loads(path.with_suffix(".json").read_text())
         self.latents, self.captions = torch.cat(parts), captions
@@ -71,7 +75,24 @@ def _complete(folder: Path, starts: range) -> bool:
     return len(list(folder.glob("*.safetensors"))) >= len(starts)
 
 
-def _encode_shard(path: Path, source: CaptionedScenes, vae, indices: range, batch: int = 16) -> None:
+def _mark(vae) -> str:
+    """Changes with the encoder and the scale, not with the decoder."""
+    first = next(vae.parameters()).detach().float().cpu().numpy()
+    return hashlib.sha256(first.tobytes() + str(vae.config.scaling_factor).encode()).hexdigest()[:16]
+
+
+def _fits(path: Path, meta: dict[str, str]) -> bool:
+    """Whether the shard is there and holds what is asked for; shards of older versions do not say what they hold."""
+    if not path.is_file() or not path.with_suffix(".json").is_file():
+        return False
+    with safe_open(path, framework="pt") as file:
+        kept = file.metadata() or {}
+    return "vae" not in kept or kept == meta
+
+
+def _encode_shard(
+    path: Path, source: CaptionedScenes, vae, indices: range, meta: dict[str, str], batch: int = 16
+) -> None:
     latents, captions = [], []
     for start in range(indices.start, indices.stop, batch):
         scenes = [source.scene(i) for i in range(start, min(indices.stop, start + batch))]
@@ -80,7 +101,7 @@ def _encode_shard(path: Path, source: CaptionedScenes, vae, indices: range, batc
         latents.append(encode(vae, pixels).half())
     path.with_suffix(".json").write_text(json.dumps(captions))
     part = path.with_suffix(".part")
-    save_file({"latent": torch.cat(latents).contiguous()}, part)
+    save_file({"latent": torch.cat(latents).contiguous()}, part, metadata=meta)
     os.replace(part, path)
 
 

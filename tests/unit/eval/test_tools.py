@@ -85,3 +85,25 @@ def test_the_exported_head_is_told_from_the_checkpoint(tmp_path, models):
         tools._exported(tmp_path, "znet")
     path = tiny.write_head(tmp_path / "znet.safetensors", "znet")
     assert tools._exported(tmp_path, "znet") == path
+
+
+def test_the_model_paints_finds_repaints_and_gives_back(kit):
+    pictures = kit.paint(["a fox", "an owl"], [0, 1])
+    assert (pictures.shape, pictures.dtype) == ((2, 128, 128, 3), np.uint8)
+    np.testing.assert_allclose(kit.paint(["an owl"], [1])[0].astype(int), pictures[1].astype(int), atol=2)
+    mask = np.zeros((128, 128), bool)
+    mask[40:80, 40:90] = True
+    edited = kit.repaint(pictures[0], mask, "an owl", 2)
+    assert (edited != pictures[0]).any()
+    np.testing.assert_array_equal(edited[:20], pictures[0][:20])
+    assert kit.find(pictures[0], "fox").shape == (128, 128)
+    again = kit.reconstruct(pictures[0])
+    assert (again.shape, again.dtype) == (pictures[0].shape, np.uint8)
+
+
+def test_without_a_classifier_there_is_no_judge(kit, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ldznet_ext.eval.judge.find_model", lambda name: None)
+    assert tools.default_tools().judge is None
+    with pytest.raises(ModelError, match="does not exist"):
+        tools.default_tools(classifier=tmp_path / "classifier.safetensors")

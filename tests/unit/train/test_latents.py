@@ -6,8 +6,9 @@ import os
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from ldznet_ext.train import latents
 from ldznet_ext.train.latents import VARIANTS, CachedLatents, CaptionedScenes, decode, encode, pixels_of
 from ldznet_ext.world.captions import caption
 from ldznet_ext.world.scenes import scene
@@ -48,9 +49,10 @@ def test_a_turn_later_the_same_scene_has_other_words(tmp_path, vae):
     assert all(torch.equal(turn["latent"], turns[0]["latent"]) for turn in turns)
 
 
-def test_a_second_use_encodes_nothing(tmp_path, vae):
+def test_a_second_use_encodes_nothing(tmp_path, vae, monkeypatch):
     first = cached(tmp_path, vae)
-    second = cached(tmp_path, vae=None)
+    monkeypatch.setattr(latents, "encode", None)
+    second = cached(tmp_path, vae)
     assert torch.equal(first.latents, second.latents)
     assert first.captions == second.captions
 
@@ -86,6 +88,33 @@ def test_shards_are_safetensors_and_json(tmp_path, vae):
     path = sorted(tmp_path.glob("*.safetensors"))[0]
     assert load_file(path)["latent"].dtype == torch.float16
     assert [len(words) for words in json.loads(path.with_suffix(".json").read_text())] == [VARIANTS] * 3
+
+
+def test_other_scenes_or_another_encoder_are_encoded_anew(tmp_path, vae, vae_folder):
+    first = cached(tmp_path, vae).latents
+    assert not torch.equal(cached(tmp_path, vae, seed=9).latents, first)
+    assert torch.equal(cached(tmp_path, vae).latents, first)
+    assert len(cached(tmp_path, vae, count=6).latents) == 6
+    other = AutoencoderKL.from_pretrained(vae_folder).eval()
+    with torch.no_grad():
+        next(other.parameters()).mul_(2)
+    assert not torch.equal(cached(tmp_path, other).latents, first)
+    other.load_state_dict(vae.state_dict())
+    with torch.no_grad():
+        other.decoder.conv_in.weight.mul_(2)  # latents do not depend on the decoder
+    before = (tmp_path / f"{SIZE}_0000000.safetensors").stat().st_mtime_ns
+    assert torch.equal(cached(tmp_path, vae).latents, first)
+    between = (tmp_path / f"{SIZE}_0000000.safetensors").stat().st_mtime_ns
+    assert between > before
+    cached(tmp_path, other)
+    assert (tmp_path / f"{SIZE}_0000000.safetensors").stat().st_mtime_ns == between
+
+
+def test_shards_of_an_older_version_are_read(tmp_path, vae):
+    first = cached(tmp_path, vae).latents
+    for path in tmp_path.glob("*.safetensors"):
+        save_file(load_file(path), path)
+    assert torch.equal(cached(tmp_path, vae, seed=9).latents, first)
 
 
 def test_decoding_undoes_the_scale(vae):
