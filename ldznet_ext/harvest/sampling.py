@@ -118,7 +118,7 @@ def second_half(count: int) -> slice:
 def _read_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, float]:
     """Latent and timestep of a UNet call, diffusers' (sample, timestep, ...) or CompVis' (x, timesteps, ...)."""
     given = list(args)
-    latent = given[0] if given else kwargs.get("sample", kwargs.get("x"))
+    latent: Any = given[0] if given else kwargs.get("sample", kwargs.get("x"))
     timestep = given[1] if len(given) > 1 else next(kwargs[name] for name in TIMESTEP_NAMES if name in kwargs)
     value = timestep.flatten()[0] if isinstance(timestep, Tensor) else timestep
     return latent, float(value)

@@ -3,6 +3,8 @@
 Follows CompVis `openaimodel.py`; parameter names are SD's own.
 """
 
+from typing import TypeVar
+
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -10,7 +12,15 @@ from torch import Tensor, nn
 from ldznet_ext.nets.attention import AttentionPool2d, PositionMode, TransformerBlock
 from ldznet_ext.shapes import Float
 
+Layer = TypeVar("Layer", bound=nn.Module)
 GROUPS = 32  # of every group norm in SD; hence every width is a multiple of 32
+
+
+def zeroed(layer: Layer) -> Layer:
+    """A layer that at first adds nothing: all its parameters are zero."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class GroupNorm32(nn.GroupNorm):
@@ -30,15 +40,13 @@ class ResBlock(nn.Module):
     def __init__(self, channels: int, emb_dim: int, out_channels: int) -> None:
         super().__init__()
         conv_in = nn.Conv2d(channels, out_channels, 3, padding=1)
-        conv_out = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        conv_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
         self.in_layers = nn.Sequential(GroupNorm32(channels), nn.SiLU(), conv_in)
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, out_channels))
         # the place between SiLU and convolution held SD's dropout of rate 0
         self.out_layers = nn.Sequential(GroupNorm32(out_channels), nn.SiLU(), nn.Identity(), conv_out)
         same = channels == out_channels
         self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
-        nn.init.zeros_(conv_out.weight)
-        nn.init.zeros_(conv_out.bias)
 
     def forward(self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "e d"]) -> Float[Tensor, "b c2 h w"]:
         """`emb` may have one row for the whole batch."""
@@ -80,9 +88,7 @@ class SpatialTransformer(nn.Module):
         self.proj_in = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
         block = TransformerBlock(channels, context_dim, heads, feature_dim=feature_dim)
         self.transformer_blocks = nn.ModuleList([block])
-        self.proj_out = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
+        self.proj_out = zeroed(nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b words d"], feature: Tensor | None = None

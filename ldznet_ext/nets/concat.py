@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ldznet_ext.nets.blocks import SpatialTransformer
+from ldznet_ext.nets.blocks import SpatialTransformer, zeroed
 from ldznet_ext.nets.registry import register_head
 from ldznet_ext.nets.znet import ZNet
 from ldznet_ext.shapes import Float
@@ -16,9 +16,7 @@ class ConcatTransformer(SpatialTransformer):
 
     def __init__(self, channels: int, context_dim: int, heads: int) -> None:
         super().__init__(channels, context_dim, heads)
-        self.join = nn.Conv2d(channels * 2, channels, 1)
-        nn.init.zeros_(self.join.weight)
-        nn.init.zeros_(self.join.bias)
+        self.join = zeroed(nn.Conv2d(channels * 2, channels, 1))
         with torch.no_grad():
             self.join.weight[:, :channels, 0, 0] = torch.eye(channels)
 

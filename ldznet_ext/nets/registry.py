@@ -1,14 +1,15 @@
 """The kinds of heads by name: a dictionary filled by a decorator."""
 
 from collections.abc import Callable
-from typing import TypeVar
-
-from torch import nn
+from typing import TYPE_CHECKING, TypeVar
 
 from ldznet_ext.errors import HeadError
 
-HEADS: dict[str, type[nn.Module]] = {}
-Head = TypeVar("Head", bound=type[nn.Module])
+if TYPE_CHECKING:
+    from ldznet_ext.nets.znet import ZNet
+
+HEADS: "dict[str, type[ZNet]]" = {}
+Head = TypeVar("Head", bound="type[ZNet]")
 
 
 def register_head(kind: str) -> Callable[[Head], Head]:
@@ -23,7 +24,7 @@ def register_head(kind: str) -> Callable[[Head], Head]:
     return add
 
 
-def get_head(kind: str) -> type[nn.Module]:
+def get_head(kind: str) -> "type[ZNet]":
     """The class of a kind."""
     if kind not in HEADS:
         raise HeadError(f"The head is of the kind '{kind}'; expected one of {', '.join(HEADS)}, so choose one of them.")

@@ -118,7 +118,7 @@ class UNet(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """The type the network runs in."""
-        return self.time_embed[0].weight.dtype
+        return next(self.time_embed.parameters()).dtype
 
     def embed(self, timesteps: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """The time embedding that every residual block adds."""

@@ -27,8 +27,8 @@ def obtain(package: Package, folder: Path, source: Path | None, progress: Progre
     Raises:
         NetworkError: nowhere to be had, stopped on the way, or not the file that was pinned.
     """
-    for place in (source, folder):
-        for name in package.files if place else ():
+    for place in (folder,) if source is None else (source, folder):
+        for name in package.files:
             if (place / name).is_file() and _matches(place / name, package):
                 return place / name
     folder.mkdir(parents=True, exist_ok=True)

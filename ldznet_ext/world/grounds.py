@@ -31,11 +31,13 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells_y: int, cell
 def _gradient(height: int, width: int, top: tuple[float, ...], bottom: tuple[float, ...]) -> np.ndarray:
     """Vertical blend from `top` to `bottom` RGB."""
     t = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(np.float32(top) * (1 - t) + np.float32(bottom) * t, (height, width, 3)).copy()
+    return np.broadcast_to(
+        np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t, (height, width, 3)
+    ).copy()
 
 
 def _tinted(picture: np.ndarray, field: np.ndarray, tint: tuple[float, ...]) -> np.ndarray:
-    return picture + field[..., None] * np.float32(tint)
+    return picture + field[..., None] * np.array(tint, np.float32)
 
 
 def _grass(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
@@ -140,6 +142,6 @@ PLAIN_COLOURS = {
 
 def plain(rng: np.random.Generator, height: int, width: int, colour: str) -> np.ndarray:
     """A plain studio ground of a named colour with a faint vertical shade, float32 RGB 0..255."""
-    rgb = np.float32(PLAIN_COLOURS[colour])
+    rgb = np.array(PLAIN_COLOURS[colour], np.float32)
     shade = rng.uniform(0, 10)
     return np.clip(_gradient(height, width, tuple(rgb + shade), tuple(rgb - shade)), 0, 255)

@@ -104,7 +104,7 @@ def _absent(scene: Scene, rng: np.random.Generator, count: int, concepts: str) -
             concept = near[int(rng.integers(len(near)))]
             yield Phrase(text=concept.name, mask=None, kind=ABSENT_SAME_GROUP)
         elif scene.plain is None and rng.random() < 0.15:
-            shown = {scene.ground.name, scene.sky.name}
+            shown = {region.name for region in (scene.ground, scene.sky) if region is not None}
             regions = [r for r in (*grounds.GROUNDS, *grounds.SKIES) if r.name not in shown]
             yield Phrase(text=regions[int(rng.integers(len(regions)))].name, mask=None, kind=ABSENT)
         else:

@@ -158,7 +158,7 @@ def test_presets() -> None:
 def test_wrong_names_list_the_choices() -> None:
     with pytest.raises(HeadError, match=r"kind 'sam'; expected one of .*ldznet"):
         build_head("sam", "sticker")
-    with pytest.raises(HeadError, match="preset 'sd9', expected one of sd1, sticker"):
+    with pytest.raises(HeadError, match="preset is 'sd9'; expected one of sd1, sticker"):
         build_head("ldznet", "sd9")
     with pytest.raises(HeadError, match="settings are colour; expected only name"):
         build_head("ldznet", "sticker", colour=3)
@@ -193,7 +193,7 @@ def test_the_wide_decoder_keeps_its_own_start() -> None:
 
 def test_a_unet_of_other_widths_is_refused_not_ignored() -> None:
     with pytest.raises(
-        HeadError, match=r"attn2\.to_k\.weight of shape \(32, 12\), the head 'sticker' expected \(32, 13\)"
+        HeadError, match=r"attn2\.to_k\.weight of shape \(32, 12\); the head 'sticker' expected \(32, 13\)"
     ):
         start_from_unet(small("ldznet", context_dim=13), diffusion_unet().state_dict())
     with pytest.raises(HeadError, match="in the CompVis layout"):
