@@ -169,7 +169,7 @@ def blend(old: np.ndarray, new: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _bands(array: np.ndarray, rows: int = 256) -> Iterator[np.ndarray]:
+def _bands(array: np.ndarray, rows: int = 64) -> Iterator[np.ndarray]:
     """An array in bands of rows: whole 100 megapixels in float would not fit."""
     return (array[top : top + rows] for top in range(0, len(array), rows))
 

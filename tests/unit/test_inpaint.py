@@ -1,5 +1,7 @@
 """Repainting: what lies beyond mask and feather stays bit for bit, at any size; what lies inside is new."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,18 @@ def test_alpha_lies_within_the_crop() -> None:
     np.testing.assert_allclose(job.alpha, whole[job.crop.slices], atol=1e-6)
     whole[job.crop.slices] = 0
     assert not whole.any()
+
+
+@pytest.mark.parametrize(("rows", "most"), [(slice(1000, 1040), 1.6), (slice(100, 1900), 5)])
+def test_a_large_picture_takes_memory_for_the_crop_alone(rows: slice, most: float) -> None:
+    """In multiples of the bytes of the picture, which is copied itself; nothing of its size is ever in float, but alpha."""
+    image, mask = picture(2000, 3000), _mask(2000, 3000, rows, rows)
+    tracemalloc.start()
+    job = prepare_job(image, mask, "an owl", native=NATIVE)
+    blend(job.picture[job.crop.slices], np.zeros((*job.crop.size, 3), np.uint8), job.alpha)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < most * image.nbytes, peak / image.nbytes
 
 
 @pytest.mark.parametrize(
