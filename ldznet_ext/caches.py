@@ -136,6 +136,7 @@ def size_in_bytes(value: Any) -> int:
 
 
 _serials = itertools.count(1)
+_naming = threading.Lock()
 _known: "weakref.WeakKeyDictionary[Any, tuple[int, int]]" = weakref.WeakKeyDictionary()
 
 
@@ -146,11 +147,12 @@ def state_key(module: Any) -> int:
     catches what bypasses the count, as merging a LoRA through `.data` does) and the scales of attached LoRA layers.
     """
     mark = hash(_signature(module))
-    known = _known.get(module)
-    if known is None or known[0] != mark:
-        known = (mark, next(_serials))
-        _known[module] = known
-    return known[1]
+    with _naming:  # two threads that ask at once get the same number
+        known = _known.get(module)
+        if known is None or known[0] != mark:
+            known = (mark, next(_serials))
+            _known[module] = known
+        return known[1]
 
 
 def _signature(module: Any) -> tuple[Any, ...]:
