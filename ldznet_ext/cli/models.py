@@ -13,7 +13,7 @@ MODEL, CHECKPOINT, HEAD, DAMAGED = "model", "checkpoint", "head", "damaged"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    commands = parser.add_subparsers(dest="what", metavar="export")
+    commands = parser.add_subparsers(dest="what", metavar="[export]")
     export = commands.add_parser(
         "export", help="write a model as one .safetensors file in the layout web UIs load", allow_abbrev=False
     )
