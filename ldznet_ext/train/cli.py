@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train as told; returns the exit code."""
+    from accelerate import PartialState
+
     from ldznet_ext.train.loop import train
     from ldznet_ext.train.recipe import load_recipe
 
@@ -35,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     phases = tuple(replace(phase, batch=max(1, round(phase.batch * args.batch_scale))) for phase in recipe.phases)
     recipe = replace(recipe, phases=phases, **given)
     out = Path(args.out or Path("runs") / Path(args.recipe or args.kind).stem)
-    train(build_task(recipe), recipe, out, resume=not args.fresh, device=args.device)
+    with PartialState(cpu=args.device == "cpu").main_process_first():  # tasks write files while they are built
+        task = build_task(recipe)
+    train(task, recipe, out, resume=not args.fresh, device=args.device)
     return 0
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ldznet_ext.train.autoencoder import to_bytes
-from ldznet_ext.train.latents import CachedLatents, CaptionedScenes, decode, encode
+from ldznet_ext.train.latents import CachedLatents, CaptionedScenes, encode
+from ldznet_ext.train.painter import Painter, StickerSD, load_networks, schedule
 from ldznet_ext.train.recipe import Phase, Recipe
 from ldznet_ext.train.tokenizer import POSITIONS, tokens_seen, write_tokenizer
 from ldznet_ext.world.captions import caption
@@ -36,19 +36,6 @@ PROMPTS = (
     "a big panda and a small panda on grass, sunset",
     "an automobile on road, brick wall",
 )
-
-
-class StickerSD(nn.Module):
-    """The two networks that are trained together."""
-
-    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
-        super().__init__()
-        self.unet, self.text_encoder = unet, text_encoder
-
-    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
-        """Predicted noise (b 4 h w)."""
-        states = self.text_encoder(tokens).last_hidden_state
-        return self.unet(noisy, timesteps, states).sample
 
 
 def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
@@ -82,19 +69,6 @@ def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
     return StickerSD(unet, text)
 
 
-def schedule() -> DDIMScheduler:
-    """Stable Diffusion's scaled-linear schedule."""
-    return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        timestep_spacing="leading",
-    )
-
-
 class DiffusionTask:
     """Predict the noise in a latent from its caption."""
 
@@ -102,16 +76,15 @@ class DiffusionTask:
         self.recipe, model = recipe, recipe.model
         self.vae = AutoencoderKL.from_pretrained(model["vae"]).eval().requires_grad_(False)
         torch.manual_seed(recipe.seed)
-        if recipe.start:
-            unet = UNet2DConditionModel.from_pretrained(Path(recipe.start) / "unet", torch_dtype=torch.float32)
-            text = CLIPTextModel.from_pretrained(Path(recipe.start) / "text_encoder", torch_dtype=torch.float32)
-            self.module = StickerSD(unet, text)
-        else:
-            self.module = build_sticker_sd(model)
+        self.module = load_networks(Path(recipe.start)) if recipe.start else build_sticker_sd(model)
         self.folder = Path(model.get("cache_folder", "runs/latents"))
         self.tokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(self.folder / "tokenizer"))
-        self.scheduler = schedule()
-        self.alphas = self.scheduler.alphas_cumprod
+        self.alphas = schedule().alphas_cumprod
+
+    @property
+    def painter(self) -> Painter:
+        """The networks as they stand, painting."""
+        return Painter(getattr(self.module, "module", self.module), self.vae, self.tokenizer)
 
     def dataset(self, phase: Phase) -> Dataset:
         data = self.recipe.data
@@ -129,37 +102,17 @@ class DiffusionTask:
         captions = ["" if drop else text for drop, text in zip(dropped, batch["caption"], strict=True)]
         timesteps = torch.randint(0, 1000, (count,), generator=noise)
         epsilon = torch.randn(latent.shape, generator=noise).to(device)
-        noisy = self.scheduler.add_noise(latent, epsilon, timesteps.to(device))
-        output = self.module(noisy, timesteps.to(device), self.tokens(captions).to(device)).float()
+        level = self.alphas[timesteps].to(device)[:, None, None, None]
+        noisy = level.sqrt() * latent + (1 - level).sqrt() * epsilon
+        output = self.module(noisy, timesteps.to(device), self.painter.tokens(captions).to(device)).float()
         error = F.mse_loss(output, epsilon, reduction="none").mean((1, 2, 3))
         signal = self.alphas[timesteps] / (1 - self.alphas[timesteps])
         weight = (signal.clamp(max=self.recipe.loss["snr_cap"]) / signal).to(device)
         return {"loss": (weight * error).mean(), "mse": error.detach().mean()}
 
-    def tokens(self, texts: list[str]) -> Tensor:
-        """(b 77) token ids, padded and cut as Stable Diffusion does."""
-        return self.tokenizer(
-            texts, padding="max_length", truncation=True, max_length=POSITIONS, return_tensors="pt"
-        ).input_ids
-
     def sheet(self) -> np.ndarray:
-        pictures = self.sample(list(PROMPTS), size=self.recipe.phases[-1].size, seed=0)
+        pictures = self.painter.sample(list(PROMPTS), size=self.recipe.phases[-1].size, seed=0)
         return rearrange(pictures, "(r n) h w c -> (r h) (n w) c", n=4)
-
-    @torch.no_grad()
-    def sample(self, prompts: list[str], *, size: int, seed: int, steps: int = 20, guidance: float = 5.0) -> np.ndarray:
-        """DDIM samples, uint8 (b size size 3)."""
-        device = next(self.module.parameters()).device
-        shape = (len(prompts), 4, size // 8, size // 8)
-        latent = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
-        tokens = self.tokens([""] * len(prompts) + prompts).to(device)
-        self.scheduler.set_timesteps(steps)
-        bare = getattr(self.module, "module", self.module)
-        for t in self.scheduler.timesteps:
-            empty, conditional = bare(latent.repeat(2, 1, 1, 1), t.to(device), tokens).float().chunk(2)
-            latent = self.scheduler.step(empty + guidance * (conditional - empty), t, latent).prev_sample
-        pixels = torch.cat([decode(self.vae, part) for part in latent.split(4)])
-        return to_bytes(rearrange(pixels, "b c h w -> b h w c"))
 
     def export(self, folder: Path, recipe: Recipe) -> None:
         """Write the whole of Sticker-SD as an fp16 diffusers folder `sticker-sd/`."""

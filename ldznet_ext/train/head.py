@@ -6,36 +6,31 @@ what a generation leaves behind. Timesteps are uniform in 300-499, as in the aut
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from einops import rearrange
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from ldznet_ext.convert.layouts import unet_to_compvis
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import last_tap
 from ldznet_ext.nets.heads import build_head, start_from_unet
-from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
-from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats
 from ldznet_ext.train.autoencoder import to_bytes
-from ldznet_ext.train.diffusion import schedule
+from ldznet_ext.train.calibration import TIMESTEP, calibrate
 from ldznet_ext.train.latents import encode
+from ldznet_ext.train.painter import Painter, load_networks, schedule
 from ldznet_ext.train.phrased import PhrasedScenes
 from ldznet_ext.train.recipe import Phase, Recipe
-from ldznet_ext.train.tokenizer import POSITIONS
 from ldznet_ext.weights import HeadInfo, load_head, save_head
 
 TIMESTEPS = (300, 500)
-TIMESTEP = 400
-RECALL = 0.95
 
 
 class HeadTask:
@@ -45,9 +40,10 @@ class HeadTask:
         self.recipe, model = recipe, recipe.model
         folder = Path(model["sticker_sd"])
         self.vae = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32))
-        self.unet = _frozen(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32))
-        self.text = _frozen(CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32))
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        networks = _frozen(load_networks(folder))
+        self.unet, self.text = networks.unet, networks.text_encoder
+        self.painter = Painter(networks, self.vae, CLIPTokenizer.from_pretrained(folder / "tokenizer"))
+        self.styles = tuple(recipe.data["styles"]) or None
         self.alphas = schedule().alphas_cumprod
         torch.manual_seed(recipe.seed)
         if recipe.start:
@@ -62,9 +58,8 @@ class HeadTask:
         return getattr(self.module, "module", self.module)
 
     def dataset(self, phase: Phase) -> Dataset:
-        data = self.recipe.data
-        styles = tuple(data["styles"]) if data.get("styles") else None
-        return PhrasedScenes(seed=self.recipe.seed, size=phase.size, styles=styles, each=data["phrases_each"])
+        each = self.recipe.data["phrases_each"]
+        return PhrasedScenes(seed=self.recipe.seed, size=phase.size, styles=self.styles, each=each)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")
@@ -105,10 +100,7 @@ class HeadTask:
     @torch.no_grad()
     def encode_text(self, texts: list[str], device: torch.device) -> Tensor:
         """(b 77 c) last hidden states."""
-        tokens = self.tokenizer(
-            texts, padding="max_length", truncation=True, max_length=POSITIONS, return_tensors="pt"
-        ).input_ids
-        return self.text.to(device)(tokens.to(device)).last_hidden_state
+        return self.text.to(device)(self.painter.tokens(texts).to(device)).last_hidden_state
 
     def sheet(self) -> np.ndarray:
         """Rows: picture, then truth and probability of each of its phrases."""
@@ -126,13 +118,7 @@ class HeadTask:
         return to_bytes(rearrange(torch.stack(cells), "n c h w -> (n h) w c"))
 
     def _val(self, size: int, indices: range, each: int) -> dict[str, Any]:
-        data = PhrasedScenes(
-            seed=self.recipe.seed,
-            size=size,
-            styles=tuple(self.recipe.data.get("styles") or ()) or None,
-            each=each,
-            split="val",
-        )
+        data = PhrasedScenes(seed=self.recipe.seed, size=size, styles=self.styles, each=each, split="val")
         items = [data[i] for i in indices]
         return {
             "pixels": torch.stack([item["pixels"] for item in items]),
@@ -154,37 +140,9 @@ class HeadTask:
             recipe=json.dumps(recipe.as_dict()),
             commit=_commit(),
         )
-        info, familiarity = self.calibrate(info, scenes=recipe.data["calibration_scenes"])
+        counts = {"scenes": recipe.data["calibration_scenes"], "paintings": recipe.data["calibration_paintings"]}
+        info, familiarity = calibrate(self, info, **counts)
         save_head(folder / f"{self.head.kind}-sticker.safetensors", self.head.state_dict(), info, familiarity)
-
-    @torch.inference_mode()
-    def calibrate(self, info: HeadInfo, *, scenes: int, each: int = 4) -> tuple[HeadInfo, Familiarity | None]:
-        """Score, found-threshold (95 % recall) and familiarity statistics from val scenes at the native size."""
-        device, size = next(self.head.parameters()).device, self.head.preset.native
-        stats, present, pooled = [], [], []
-        for index in range(scenes):
-            rows = self._val(size, range(index, index + 1), each)
-            scatter = torch.Generator().manual_seed(index)
-            latent = encode(self.vae, rows["pixels"]).to(device)
-            context = self.encode_text(rows["phrases"][0], device)
-            features = None
-            if self.head.taps:
-                # Half of the pictures as a generation leaves them: one pass under the whole caption.
-                texts = rows["phrases"][0] if index % 2 else rows["caption"] * each
-                noise = torch.randn(latent.shape, generator=scatter).expand(each, -1, -1, -1)
-                steps = torch.full((each,), TIMESTEP)
-                features = self.features(latent.expand(each, -1, -1, -1), texts, steps, noise)
-                asked = index % each + 1  # people ask for one thing as often as for several
-                pooled.append(pool_features({t: f[:asked].cpu().numpy() for t, f in features.items()}, self.head.taps))
-            source = rows["pixels"].to(device) if self.head.reads == "pixels" else latent
-            logits = self.head(source, context, features)[:, 0].float().cpu().numpy()
-            stats.append(presence_stats(logits))
-            present.append(rows["masks"].flatten(2).any(2)[0].numpy())
-        stats, present = np.concatenate(stats), np.concatenate(present)
-        calibration = fit_presence(stats, present)
-        threshold = found_threshold(calibration.score(stats), present, RECALL)
-        info = replace(info, calibration=calibration, found_threshold=threshold)
-        return info, fit_familiarity(np.stack(pooled)) if pooled else None
 
 
 def _frozen(module: torch.nn.Module) -> torch.nn.Module:

@@ -109,8 +109,10 @@ class _Run:
     def _phase(self, phase: Phase, bar: tqdm) -> None:
         world = self.accelerator.num_processes
         sampler = Stretch(self.counters.seen, self.accelerator.process_index, world)
+        with self.accelerator.main_process_first():  # one process fills a cache, the others read it
+            dataset = self.task.dataset(phase)
         loader = DataLoader(
-            self.task.dataset(phase),
+            dataset,
             batch_size=phase.batch,
             sampler=sampler,
             num_workers=self.recipe.workers,

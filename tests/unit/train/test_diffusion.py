@@ -123,7 +123,7 @@ def test_the_shipped_recipe_builds_sticker_sd():
 
 def test_sheets_are_seeded(recipe):
     task = DiffusionTask(recipe)
-    one, two = (task.sample(["a fox"] * 2, size=64, seed=3, steps=2) for _ in range(2))
+    one, two = (task.painter.sample(["a fox"] * 2, size=64, seed=3, steps=2) for _ in range(2))
     assert one.shape == (2, 64, 64, 3)
     assert one.dtype == np.uint8
     np.testing.assert_array_equal(one, two)

@@ -1,0 +1,129 @@
+"""What a trained head must know of itself: how sure it is, where to cut its maps, and which pictures it is at home in.
+
+Everything is measured on val scenes, on cut-outs of them that are not square, and on pictures that Sticker-SD paints.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
+from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats
+from ldznet_ext.train.latents import encode, pixels_of
+from ldznet_ext.train.phrased import PhrasedScenes
+from ldznet_ext.weights import HeadInfo
+
+if TYPE_CHECKING:
+    from ldznet_ext.train.head import HeadTask
+
+RECALL = 0.95
+TIMESTEP = 400
+EACH = 4
+THRESHOLDS = np.linspace(0.2, 0.7, 11)
+OBLONG = (192, 320)
+"""Height and width of the cut-outs (and, turned, of every other one)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """A picture (1 3 h w), four of its phrases with masks (4 h w), and its caption."""
+
+    pixels: Tensor
+    phrases: list[str]
+    masks: Tensor
+    caption: str
+
+
+@torch.inference_mode()
+def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) -> tuple[HeadInfo, Familiarity | None]:
+    """Fill in calibration, found-threshold (95 % recall) and mask-threshold; fit familiarity where there are features."""
+    stats, present, pooled, overlaps = [], [], [], []
+    for index, case in enumerate(_cases(task, scenes)):
+        logits, features = _answer(task, case, index)
+        there = case.masks.flatten(1).any(1).numpy()
+        stats.append(presence_stats(logits))
+        present.append(there)
+        overlaps += [_ious(prob, mask) for prob, mask in zip(_sigmoid(logits[there]), case.masks[there], strict=True)]
+        if features is not None:
+            asked = index % EACH + 1  # people ask for one thing as often as for several
+            pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps))
+    stats, present = np.concatenate(stats), np.concatenate(present)
+    calibration = fit_presence(stats, present)
+    info = replace(
+        info,
+        calibration=calibration,
+        found_threshold=found_threshold(calibration.score(stats), present, RECALL),
+        mask_threshold=float(THRESHOLDS[np.mean(overlaps, axis=0).argmax()]),
+    )
+    if not pooled:
+        return info, None
+    return info, fit_familiarity(np.stack([*pooled, *_painted(task, paintings)]))
+
+
+def _cases(task: "HeadTask", scenes: int) -> Iterator[_Case]:
+    """Val scenes at the native size; every fourth is an oblong cut-out of a larger one."""
+    native = task.head.preset.native
+    for index in range(scenes):
+        oblong = index % 4 == 3
+        size = max(OBLONG) if oblong else native
+        data = PhrasedScenes(seed=task.recipe.seed, size=size, styles=task.styles, each=EACH, split="val")
+        item = data[index]
+        pixels, masks = item["pixels"][None], item["masks"]
+        if oblong:
+            height, width = OBLONG if index % 8 == 3 else OBLONG[::-1]
+            y, x = (size - height) // 2, (size - width) // 2
+            pixels, masks = pixels[..., y : y + height, x : x + width], masks[..., y : y + height, x : x + width]
+        yield _Case(pixels=pixels, phrases=list(item["phrases"]), masks=masks, caption=item["caption"])
+
+
+def _answer(task: "HeadTask", case: _Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
+    """Logits (4 h w) and the features they came from: of the phrases, or of the caption as a generation leaves them."""
+    device = next(task.head.parameters()).device
+    context = task.encode_text(case.phrases, device)
+    if task.head.reads == "pixels":
+        return task.head(case.pixels.to(device), context)[:, 0].float().cpu().numpy(), None
+    latent = encode(task.vae, case.pixels).to(device)
+    if not task.head.taps:
+        return task.head(latent, context)[:, 0].float().cpu().numpy(), None
+    texts = case.phrases if index % 2 else [case.caption] * EACH
+    features = _features(task, latent, texts, index)
+    logits = task.head(latent, context, features)[:, 0].float().cpu().numpy()
+    return logits, {tap: feature.cpu().numpy() for tap, feature in features.items()}
+
+
+def _features(task: "HeadTask", latent: Tensor, texts: list[str], seed: int) -> dict[str, Tensor]:
+    count = len(texts)
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(seed)).expand(count, -1, -1, -1)
+    return task.features(latent.expand(count, -1, -1, -1), texts, torch.full((count,), TIMESTEP), noise)
+
+
+def _painted(task: "HeadTask", count: int) -> Iterator[np.ndarray]:
+    """Pooled features of pictures the diffusion model paints: under the whole caption, and under a phrase, in turn."""
+    native = task.head.preset.native
+    data = PhrasedScenes(seed=task.recipe.seed + 1, size=native, styles=task.styles, each=1, split="val")
+    for start in range(0, count, 8):
+        items = [data[index] for index in range(start, min(count, start + 8))]
+        pictures = task.painter.sample([item["caption"] for item in items], size=native, seed=start)
+        for index, (item, picture) in enumerate(zip(items, pictures, strict=True)):
+            latent = encode(task.vae, pixels_of(picture)[None]).to(next(task.head.parameters()).device)
+            text = item["caption"] if index % 2 else item["phrases"][0]
+            features = _features(task, latent, [text], start + index)
+            yield pool_features({tap: f.cpu().numpy() for tap, f in features.items()}, task.head.taps)
+
+
+def _ious(prob: np.ndarray, mask: Tensor) -> np.ndarray:
+    """IoU of a map at every threshold."""
+    truth = mask.numpy() > 0.5
+    cuts = prob[None] > THRESHOLDS[:, None, None]
+    flat = rearrange(cuts, "t h w -> t (h w)")
+    both = (flat & truth.reshape(-1)).sum(1)
+    return both / np.maximum(1, flat.sum(1) + truth.sum() - both)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * logits))
