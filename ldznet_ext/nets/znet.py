@@ -74,12 +74,32 @@ class ZNet(UNet):
         context: last hidden state of the text encoder.
         features: tap -> map, for heads with taps; one row serves all texts; read, never changed.
         """
+        self._check_widths(source, context)
         features = self._checked(features, rows=context.shape[0])
         entry, guide = self.enter(self._rows(source.to(self.dtype), context.shape[0]))
         # the timestep is always 0, so one row of embedding serves the batch
         emb = self.embed(torch.zeros(1, device=entry.device))
         hidden = self.hidden(entry, emb, context.to(self.dtype), features)
         return self.final(self.out(hidden), guide).float()
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of the latent or of the pixels this head reads."""
+        return 3 if self.reads == "pixels" else self.preset.latent_channels
+
+    def _check_widths(self, source: Tensor, context: Tensor) -> None:
+        """A model of the same family may still have other widths; say so before a matrix product does."""
+        if context.shape[-1] != self.config.context_dim:
+            raise HeadError(
+                f"The text states are {context.shape[-1]} wide; expected {self.config.context_dim}, which this head was trained "
+                "on, so use its diffusion model or a head trained for this one."
+            )
+        if source.shape[1] != self.source_channels:
+            raise HeadError(
+                f"The {'picture' if self.reads == 'pixels' else 'latent'} has {source.shape[1]} channels; expected "
+                f"{self.source_channels}, which this head was trained on, so use its diffusion model or a head trained for "
+                "this one."
+            )
 
     def _rows(self, source: Tensor, rows: int) -> Tensor:
         if source.shape[0] not in (1, rows):

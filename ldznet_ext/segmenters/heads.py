@@ -67,6 +67,7 @@ class HeadSegmenter:
             raise HeadError(
                 f"{path.name} is a head of kind '{info.kind}'; expected '{cls.kind}', so choose another method."
             )
+        _check_widths(trained, path.name, backbone)
         return cls(trained, info, familiarity, source=path.name)
 
     @classmethod
@@ -147,6 +148,26 @@ class HeadSegmenter:
                 "distance_limit": limit,
             },
         )
+
+
+def _check_widths(head: "ZNet", name: str, backbone: "Backbone") -> None:
+    """Refuse a head of the right family for a model of other widths, before anything is painted or encoded."""
+    latent = getattr(backbone, "latent_channels", None)
+    pairs = [("text states", "wide", head.config.context_dim, _text_width(backbone))]
+    if head.reads == "latent":
+        pairs.append(("latents", "channels deep", head.source_channels, latent))
+    for what, measure, expected, got in pairs:
+        if got is not None and got != expected:
+            raise HeadError(
+                f"{name} is a head for {what} {expected} {measure}, and those of the model '{backbone.name}' are {got}; expected "
+                "the same, so use a head trained for this model or another model."
+            )
+
+
+def _text_width(backbone: "Backbone") -> int | None:
+    """The width of the text states a UNet reads, from its weights; None where no layer is called as usual."""
+    named = backbone.unet.named_parameters()
+    return next((int(weight.shape[1]) for name, weight in named if name.endswith("attn2.to_k.weight")), None)
 
 
 def _chunks(phrases: Sequence[str], view: View, backbone: "Backbone") -> Iterator[tuple[str, ...]]:

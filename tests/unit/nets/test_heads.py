@@ -124,6 +124,16 @@ def test_wrong_features_are_one_sentence(kind: str) -> None:
         head(torch.zeros(3, 4, HEIGHT, WIDTH), context, features)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_widths_are_one_sentence(kind: str) -> None:
+    head = small(kind)
+    source, context, features = inputs(head)
+    with pytest.raises(HeadError, match=r"text states are 13 wide; expected 12"):
+        head(source, torch.zeros(2, 3, 13), features)
+    with pytest.raises(HeadError, match=rf"has 5 channels; expected {source.shape[1]}"):
+        head(torch.zeros(1, 5, *source.shape[2:]), context, features)
+
+
 def test_concatenation_starts_as_znet() -> None:
     concat, znet = small("concat"), enliven(small("znet"))
     missing = concat.load_state_dict(znet.state_dict(), strict=False).missing_keys

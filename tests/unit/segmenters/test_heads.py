@@ -9,12 +9,14 @@ import torch
 from ldznet_ext.errors import HeadError
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.hosts.standalone import StandaloneBackbone
+from ldznet_ext.nets.heads import build_head
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.familiarity import Familiarity
 from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import look
-from tests.tiny import picture, write_head
+from ldznet_ext.weights import save_head
+from tests.tiny import OVERRIDES, head_info, picture, write_head
 
 KINDS = ("ldznet", "concat", "znet", "rgbnet")
 
@@ -23,6 +25,13 @@ KINDS = ("ldznet", "concat", "znet", "rgbnet")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("heads")
     return {kind: write_head(folder / f"{kind}.safetensors", kind) for kind in KINDS}
+
+
+def write_wide_head(path: Path, kind: str, **over: int) -> Path:
+    """A head's file whose shapes differ from the tiny model's."""
+    overrides = {**OVERRIDES, **over}
+    head = build_head(kind, "sticker", **{**overrides, "channel_mult": (1, 1, 2, 2)})
+    return save_head(path, head.state_dict(), head_info(kind, overrides=overrides))
 
 
 def _ask(model: StandaloneBackbone, head: Path, *phrases: str, seed: int = 0) -> Evidence:
@@ -109,3 +118,20 @@ def test_a_head_of_another_family(backbone: StandaloneBackbone, tmp_path: Path) 
     path = write_head(tmp_path / "h.safetensors", family="sd1")
     with pytest.raises(HeadError, match="family 'sd1'; expected one for 'sticker'"):
         pick_segmenter("ldznet", backbone, path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "said"),
+    [
+        ("ldznet", {"context_dim": 48}, "text states 48 wide, and those of the model 'sticker-sd' are 32; expected"),
+        ("rgbnet", {"context_dim": 48}, "text states 48 wide, and those of the model 'sticker-sd' are 32; expected"),
+        ("znet", {"latent_channels": 16}, "latents 16 channels deep, and those of the model 'sticker-sd' are 4; expected"),
+    ],
+)
+def test_a_head_of_the_family_for_other_widths(
+    backbone: StandaloneBackbone, tmp_path: Path, kind: str, over: dict[str, int], said: str
+) -> None:
+    path = write_wide_head(tmp_path / "h.safetensors", kind, **over)
+    with pytest.raises(HeadError, match=said):
+        pick_segmenter("auto", backbone, path)
+    assert not len(backbone.caches.texts) and backbone.unet_calls == 0
