@@ -1,19 +1,17 @@
 """How well the autoencoder gives held-out scenes back: PSNR at the native size, mean over pictures."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ldznet_ext.eval.cells import write_json
 from ldznet_ext.eval.metrics import bootstrap
 from ldznet_ext.eval.run import Progress
+from ldznet_ext.eval.toolbox import Reconstruct
 
 SCENES = 64
 SEED = 0
-
-Reconstruct = Callable[[np.ndarray], np.ndarray]
-"""A picture (uint8 h w 3), encoded and decoded."""
 
 
 def psnr(picture: np.ndarray, other: np.ndarray) -> float:

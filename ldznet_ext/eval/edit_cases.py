@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ldznet_ext.eval.cells import kept_picture
-from ldznet_ext.eval.generation import Generate, prompt_of
+from ldznet_ext.eval.generation import prompt_of
+from ldznet_ext.eval.toolbox import Generate
 from ldznet_ext.world.concepts import Concept, named
 
 SEED = 5

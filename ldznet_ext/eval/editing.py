@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ from ldznet_ext.eval.cells import kept_picture, read_json, write_json
 from ldznet_ext.eval.edit_cases import Case, generated_cases, scene_cases
 from ldznet_ext.eval.judge import Judge
 from ldznet_ext.eval.run import Progress
+from ldznet_ext.eval.toolbox import Find, Repaint
 from ldznet_ext.geometry import Size
 from ldznet_ext.world.captions import article
 
@@ -25,18 +25,6 @@ GENERATED, SCENES = 200, 40
 WORDS, EXACT, BOX = "words", "exact mask", "box"
 SHOWN = 8
 _TILE, _LABEL = 160, 20
-
-
-class Find(Protocol):
-    """The mask (bool h w) of some words on a picture (uint8 h w 3); empty when they are not found."""
-
-    def __call__(self, picture: np.ndarray, words: str) -> np.ndarray: ...
-
-
-class Repaint(Protocol):
-    """The picture (uint8 h w 3) with its mask (bool h w, not empty) repainted from a prompt."""
-
-    def __call__(self, picture: np.ndarray, mask: np.ndarray, prompt: str, seed: int) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, kw_only=True)

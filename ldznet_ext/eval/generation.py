@@ -6,7 +6,6 @@ Every named object with a few seeds, each seed on a ground of its own; the class
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ldznet_ext.eval.cells import kept_picture, write_json
 from ldznet_ext.eval.judge import Judge
 from ldznet_ext.eval.metrics import bootstrap
 from ldznet_ext.eval.run import Progress
+from ldznet_ext.eval.toolbox import Generate
 from ldznet_ext.world.captions import article
 from ldznet_ext.world.concepts import named
 
@@ -23,12 +23,6 @@ SEEDS = 4
 BATCH = 8
 _TILE, _LABEL, _COLUMNS = 128, 18, 8
 _INK = (40, 44, 52)
-
-
-class Generate(Protocol):
-    """Pictures (b h w 3) uint8 of some prompts, each from its own seed."""
-
-    def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray: ...
 
 
 def prompt_of(name: str, seed: int) -> str:

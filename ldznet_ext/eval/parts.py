@@ -18,7 +18,7 @@ from ldznet_ext.eval.run import Progress
 from ldznet_ext.world.concepts import named
 
 if TYPE_CHECKING:
-    from ldznet_ext.eval.report import Tools
+    from ldznet_ext.eval.toolbox import Tools
 
 SHEET, EDITS = "samples.png", "edits.png"
 NO_JUDGE = "There is no classifier; run `ldznet train classifier`, or name its file with --classifier."

@@ -10,17 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from ldznet_ext.errors import DataError, NetworkError
-from ldznet_ext.eval import datasets
-from ldznet_ext.eval.autoencoder import Reconstruct
 from ldznet_ext.eval.cells import Cell, cell, kept, measure, one_phrase_seconds, read_json, write_json
-from ldznet_ext.eval.editing import Find, Repaint
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.floors import ColourThreshold, PositionPrior
-from ldznet_ext.eval.generation import Generate
-from ldznet_ext.eval.judge import Judge
 from ldznet_ext.eval.pages import NUMBERS, PLOTS, render
 from ldznet_ext.eval.parts import Part, parts
 from ldznet_ext.eval.plan import (
@@ -37,31 +30,9 @@ from ldznet_ext.eval.plan import (
 from ldznet_ext.eval.redrawn import redrawn
 from ldznet_ext.eval.run import Progress, Segment
 from ldznet_ext.eval.summary import summarise
+from ldznet_ext.eval.toolbox import Tools
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What the report cannot do itself.
-
-    `train(kind, seed, minutes, out)` writes a head to `out`, going on where a killed training was. `open(head,
-    refine)` gives its segmenter. `redraw(picture, caption, strength, seed)` is img2img, None where there is no
-    generator. `shipped` is the head that ships, None where there is none. `model` names the diffusion model's weights.
-    `paint`, `repaint`, `find` and `reconstruct` are what the model itself does, `judge` the classifier that looks at it.
-    """
-
-    train: Callable[[str, int, float, Path], None]
-    open: Callable[[Path, bool], Segment]
-    redraw: Callable[[np.ndarray, str, float, int], np.ndarray] | None = None
-    shipped: Path | None = None
-    model: str = ""
-    load: Callable[[str, int | None], Sequence[Example]] = datasets.load
-    paint: Generate | None = None
-    repaint: Repaint | None = None
-    find: Find | None = None
-    reconstruct: Reconstruct | None = None
-    judge: Judge | None = None
 
 
 def report(

@@ -11,12 +11,10 @@ import numpy as np
 
 from ldznet_ext.backbone import Backbone, default_backbone, load_backbone
 from ldznet_ext.errors import HeadError, LdznetError, ModelError
-from ldznet_ext.eval.editing import Find, Repaint
-from ldznet_ext.eval.generation import Generate
 from ldznet_ext.eval.judge import find_judge, load_judge
 from ldznet_ext.eval.plan import TRAIN_STYLE
-from ldznet_ext.eval.report import Tools
 from ldznet_ext.eval.run import Segment
+from ldznet_ext.eval.toolbox import Find, Generate, Repaint, Tools
 from ldznet_ext.result import Segmentation
 from ldznet_ext.weights import sha256_of
 
@@ -168,8 +166,7 @@ def _exported(folder: Path, kind: str) -> Path:
 
 def _folder(model: str | None) -> Path:
     """The diffusers folder of the model: heads are trained from it."""
-    from ldznet_ext.backbone import DEFAULT_MODEL
-    from ldznet_ext.weights import find_model
+    from ldznet_ext.weights import DEFAULT_MODEL, find_model
 
     path = Path(model) if model and Path(model).is_dir() else find_model(model or DEFAULT_MODEL)
     if path is None or not path.is_dir():
