@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "sticker-sd"
 HEAD_FORMAT = "ldznet-head-1"
 FAMILIARITY = "familiarity."
+CHECKPOINT_PREFIXES = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "conditioner.")
+"""Of a whole diffusion model in one file (CompVis): it is no head, and not a damaged one either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,18 +175,42 @@ def read_info(path: str | os.PathLike[str]) -> HeadInfo:
     return HeadInfo.from_metadata(metadata, Path(path).name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeadFile:
+    """A file that is or was meant to be a head. `problem` says what is wrong with it; `info` is None then."""
+
+    path: Path
+    info: HeadInfo | None = None
+    problem: str = ""
+
+    def fits(self, family: str | None = None, kind: str | None = None) -> bool:
+        """Whether it can be read and is of this family and kind."""
+        return self.info is not None and family in (None, self.info.family) and kind in (None, self.info.kind)
+
+    def __str__(self) -> str:
+        if self.info is None:
+            return self.problem
+        return f"{self.path.name} is a head of kind '{self.info.kind}' for the family '{self.info.family}'"
+
+
+def head_files(folder: Path) -> list[HeadFile]:
+    """The heads in a folder, damaged ones too, by name; whole diffusion models in one file are passed over."""
+    found = []
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
+        try:
+            metadata, shapes = read_header(path, HeadError)
+            if metadata.get("format") != HEAD_FORMAT and any(name.startswith(CHECKPOINT_PREFIXES) for name in shapes):
+                continue
+            found.append(HeadFile(path=path, info=HeadInfo.from_metadata(metadata, path.name)))
+        except LdznetError as error:
+            found.append(HeadFile(path=path, problem=str(error).partition(";")[0]))
+    return found
+
+
 def find_heads(family: str | None = None, kind: str | None = None) -> list[tuple[Path, HeadInfo]]:
     """Heads in the model folders, first folder first; files that are not heads are passed over."""
-    found = []
-    for folder in model_folders():
-        for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
-            try:
-                info = read_info(path)
-            except LdznetError:
-                continue
-            if family in (None, info.family) and kind in (None, info.kind):
-                found.append((path, info))
-    return found
+    every = (head for folder in model_folders() for head in head_files(folder))
+    return [(head.path, head.info) for head in every if head.info is not None and head.fits(family, kind)]
 
 
 def model_folders() -> tuple[Path, ...]:

@@ -128,7 +128,10 @@ def _torch_line(torch: Mapping[str, Any] | None) -> str:
 
 def _models() -> dict[str, Any]:
     """The model folders in the order they are searched, and what is found in each."""
-    heads = [_head(path, info) for path, info in find_heads()]
+    try:
+        heads = [_head(path, info) for path, info in find_heads()]
+    except ImportError:  # numpy is missing, which is said anyway
+        heads = []
     folders = []
     for folder in model_folders():
         names = sorted(path.parent.name for path in folder.glob("*/unet")) if folder.is_dir() else []

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class BaseBackbone:
     schedule: Schedule
     factor: int = 8
     latent_channels: int = 4
+    folder: Path | None = None
+    """The folder that holds the model's own folder or file; its heads lie there. None for a host's model."""
 
     def __init__(self) -> None:
         self.caches = Caches()

@@ -28,8 +28,9 @@ class StandaloneBackbone(BaseBackbone):
 
     vae: Autoencoder
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, folder: Path | None = None) -> None:
         super().__init__()
+        self.folder = folder
         if parts.unet.config.in_channels != parts.vae.config.latent_channels:
             raise ModelError(
                 f"{parts.name} has a UNet with {parts.unet.config.in_channels} input channels; expected "
@@ -101,7 +102,8 @@ def load_backbone(
     """
     chosen = pick_device(device)
     kind = pick_dtype(dtype, chosen)
-    return StandaloneBackbone(_read(source, device=chosen, dtype=kind))
+    path = find_source(source)
+    return StandaloneBackbone(_read(path, device=chosen, dtype=kind), folder=path.absolute().parent)
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -147,8 +149,7 @@ def find_source(source: str | os.PathLike[str] | None = None) -> Path:
     return path if path.exists() else find_model(str(source)) or _from_hub(str(source))
 
 
-def _read(source: str | os.PathLike[str] | None, **placing: Any) -> Parts:
-    path = find_source(source)
+def _read(path: Path, **placing: Any) -> Parts:
     if path.is_dir():
         return read_folder(path, **placing)
     return read_checkpoint(path, find_model(DEFAULT_MODEL), **placing)

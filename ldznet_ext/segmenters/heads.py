@@ -14,10 +14,11 @@ from torch import Tensor
 from ldznet_ext.errors import HeadError
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
+from ldznet_ext.segmenters.choice import fitting_heads
 from ldznet_ext.segmenters.familiarity import Familiarity, pool_features
 from ldznet_ext.segmenters.presence import presence_stats, raw_score
 from ldznet_ext.segmenters.view import View, features_of
-from ldznet_ext.weights import HeadInfo, find_heads, load_head, read_info
+from ldznet_ext.weights import HeadInfo, load_head, read_info
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -53,15 +54,18 @@ class HeadSegmenter:
 
     @classmethod
     def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
-        """Whether a head of this kind for the model's family can be had."""
+        """Whether the named head, or one of those that serve the model, is of this kind."""
         if head is not None:
             return read_info(head).kind == cls.kind
-        return bool(find_heads(backbone.family, cls.kind))
+        try:
+            return any(found.fits(kind=cls.kind) for found in fitting_heads(backbone))
+        except HeadError:  # said by whoever finds no method that fits
+            return False
 
     @classmethod
     def open(cls, backbone: "Backbone", head: Path | None) -> "HeadSegmenter":
         """Load the named head, or the first of this kind and family in the model folders."""
-        path = head or cls._first(backbone)
+        path = head or fitting_heads(backbone, cls.kind)[0].path
         trained, info, familiarity = _load_cached(path, backbone)
         if info.kind != cls.kind:
             raise HeadError(
@@ -69,17 +73,6 @@ class HeadSegmenter:
             )
         _check_widths(trained, path.name, backbone)
         return cls(trained, info, familiarity, source=path.name)
-
-    @classmethod
-    def _first(cls, backbone: "Backbone") -> Path:
-        found = find_heads(backbone.family, cls.kind)
-        if not found:
-            have = ", ".join(f"{path.name} ({info.kind} for {info.family})" for path, info in find_heads()) or "none"
-            raise HeadError(
-                f"No '{cls.kind}' head for the model family '{backbone.family}' was found (there are: {have}); expected one in "
-                "a model folder, so put it there or choose another method."
-            )
-        return found[0][0]
 
     @torch.inference_mode()
     def evidence(

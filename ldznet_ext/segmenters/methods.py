@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from ldznet_ext.errors import HeadError, MethodError
 from ldznet_ext.segmenters import concat, ldznet, rgbnet, znet  # noqa: F401  each registers itself
 from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
+from ldznet_ext.segmenters.choice import fitting_heads
+from ldznet_ext.weights import read_info
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -30,8 +32,8 @@ def methods() -> tuple[str, ...]:
 def _best(backbone: "Backbone", head: Path | None) -> str:
     fitting = [name for name in methods()[1:] if SEGMENTERS[name].fits(backbone, head)]
     if not fitting:
+        kinds = {read_info(head).kind} if head else {found.info.kind for found in fitting_heads(backbone) if found.info}
         raise HeadError(
-            f"No trained head fits the model '{backbone.name}' of the family '{backbone.family}'; expected one in a model "
-            "folder, so put it there (LDZNET_MODELS names more folders) or use another model."
+            f"The head is of the kind '{', '.join(sorted(kinds))}'; expected one of {', '.join(methods()[1:])}, so use another."
         )
     return fitting[0]

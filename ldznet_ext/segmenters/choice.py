@@ -1,0 +1,75 @@
+"""Which head serves a model: one that lies beside it, else one of another model folder, and a sentence where none does.
+
+A head beside the model that is damaged or of another family is an error: another folder's would hide it.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldznet_ext import weights
+from ldznet_ext.errors import HeadError
+from ldznet_ext.weights import HeadFile, head_files
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+SHOWN = 4
+"""Files that a sentence names."""
+
+
+def fitting_heads(backbone: "Backbone", kind: str | None = None) -> list[HeadFile]:
+    """The heads of a kind (None: of any) that serve the model, all of one folder; HeadError where there are none.
+
+    The folder that the model lies in comes first, then the others in their order.
+    """
+    folders = _folders(backbone)
+    files = {folder: head_files(folder) for folder in folders}
+    for folder, heads in files.items():
+        if fitting := [head for head in heads if head.fits(backbone.family, kind)]:
+            return fitting
+        if folder == _home(backbone) and (wrong := _wrong(heads, backbone.family)):
+            raise _refusal(
+                f"The folder {folder} of the model '{backbone.name}' has no usable {_named(kind)} ({_listed(wrong)})", backbone
+            )
+    every = [head for heads in files.values() for head in heads]
+    raise _refusal(
+        f"No {_named(kind)} for the model '{backbone.name}' was found in {', '.join(map(str, folders))} ({_listed(every)})",
+        backbone,
+    )
+
+
+def _home(backbone: "Backbone") -> Path | None:
+    """The folder a model came from, where heads are looked for; a host's model has none."""
+    folder = getattr(backbone, "folder", None)
+    if folder is None:
+        return None
+    here = os.path.abspath(folder)
+    return next((found for found in weights.model_folders() if os.path.abspath(found) == here), None)
+
+
+def _folders(backbone: "Backbone") -> list[Path]:
+    home = _home(backbone)
+    return list(dict.fromkeys([*([home] if home else []), *weights.model_folders()]))
+
+
+def _wrong(heads: list[HeadFile], family: str) -> list[HeadFile]:
+    """What stands in the way: damaged files, and heads of other families where there is none of this one."""
+    damaged = [head for head in heads if head.info is None]
+    return damaged or ([] if any(head.fits(family) for head in heads) else heads)
+
+
+def _refusal(got: str, backbone: "Backbone") -> HeadError:
+    return HeadError(
+        f"{got}; expected a whole one for the family '{backbone.family}', so put it there (LDZNET_MODELS names more folders), "
+        "or use another model or method."
+    )
+
+
+def _named(kind: str | None) -> str:
+    return f"'{kind}' head" if kind else "head"
+
+
+def _listed(heads: list[HeadFile]) -> str:
+    more = f", and {len(heads) - SHOWN} more" if len(heads) > SHOWN else ""
+    return (", ".join(map(str, heads[:SHOWN])) or "there is none at all") + more
