@@ -15,7 +15,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept, harvest_nearest, second_half
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.masks.imaging import Fit
-from ldznet_ext.pipeline import as_request, find
+from ldznet_ext.pipeline import as_request, check_length, find
 from ldznet_ext.result import Segmentation
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling
 from ldznet_ext.segmenters.base import Clock, Segmenter
@@ -51,6 +51,7 @@ def generate_and_segment(
     if not isinstance(prompt, str) or not prompt.strip():
         raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
     backbone = backbone or default_backbone()
+    check_length(request.phrases, backbone)
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     clock, rows = Clock(), second_half if sampling.guided else None
     with backbone.lock, harvest_nearest(backbone.unet, _taps(segmenter), rows=rows) as watcher:

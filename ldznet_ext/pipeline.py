@@ -58,6 +58,7 @@ def segment(
 
 def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Segmenter, clock: Clock) -> Segmentation:
     """The walk from a picture in view to the result."""
+    check_length(request.phrases, backbone)
     unknown = {phrase: backbone.unknown_words(phrase) for phrase in request.phrases}
     known = tuple(phrase for phrase, words in unknown.items() if not words)
     if known:
@@ -79,7 +80,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         mask=mask,
         seconds=clock.seconds(),
         unet_calls=evidence.unet_calls,
-        message=" ".join(_messages(request, backbone, unknown, evidence)),
+        message=" ".join(_messages(backbone, unknown, evidence)),
         provenance={
             **evidence.provenance,
             "seed": request.seed,
@@ -110,6 +111,17 @@ def as_request(phrases: str | Sequence[str], method: str | Segmenter = "auto", *
     listed = (phrases,) if isinstance(phrases, str) else tuple(phrases)
     name = method if isinstance(method, str) else method.name
     return SegmentRequest(phrases=listed, method=name, **settings)
+
+
+def check_length(phrases: Iterable[str], backbone: Backbone) -> None:
+    """Refuse phrases with more tokens than the text encoder reads: what was cut off could be what matters."""
+    for phrase in phrases:
+        over = backbone.overflow(phrase)
+        if over:
+            raise PhraseError(
+                f'The phrase "{phrase[:40]}..." is {over} token{"s" * (over > 1)} too long for the text encoder of '
+                f"{backbone.name}; expected a few words, 75 tokens at most, so shorten it."
+            )
 
 
 @dataclass(frozen=True)
@@ -180,9 +192,7 @@ def _no_evidence() -> Evidence:
     return Evidence(logits=np.zeros((0, 1, 1), np.float32), scores=np.zeros(0, np.float32))
 
 
-def _messages(
-    request: SegmentRequest, backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: Evidence
-) -> Iterable[str]:
+def _messages(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: Evidence) -> Iterable[str]:
     words = sorted({word for found in unknown.values() for word in found})
     if words:
         quoted = ", ".join(f'"{word[:40]}"' for word in words[:5])
@@ -195,6 +205,3 @@ def _messages(
         )
     elif evidence.logits.size and not evidence.calibrated:
         yield "The scores are uncalibrated: the head brings no statistics of its training pictures."
-    for phrase in request.phrases:
-        if backbone.overflow(phrase):
-            yield f'Only the first 75 tokens of "{phrase[:40]}..." were read.'

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _edit(args: argparse.Namespace, out: OutputFolder) -> tuple[dict[str, Any], list[str]]:
     picture = engine.read_picture(args.picture)
     backbone = engine.open_backbone(args)
+    options.say_cut(args.prompt, backbone)
     result = engine.segment(picture, args.mask_prompt, backbone, method=args.method)
     stem = stem_of(args.picture)
     files = outcome.write_masks(out, stem, picture, result)

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     with console.quiet_output(), OutputFolder(args.out) as out:
         backbone = engine.open_backbone(args)
+        options.say_cut(args.prompt, backbone)
         with console.progress("painting", "step") as tick:
             images, lines = [], []
             for index in range(args.number):

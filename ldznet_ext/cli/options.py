@@ -1,10 +1,15 @@
 """Options that several commands share, and how their values are read."""
 
 import argparse
+from typing import TYPE_CHECKING
 
+from ldznet_ext.cli import console
 from ldznet_ext.errors import PhraseError
 from ldznet_ext.request import check_phrase
 from ldznet_ext.sampling import DEFAULT_STEPS
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -52,6 +57,16 @@ def add_output(parser: argparse.ArgumentParser, *, folder: bool = True) -> None:
             "-o", "--out", metavar="DIR", default=".", help="folder for the files, made if needed (default: this one)"
         )
     parser.add_argument("--json", action="store_true", help="print one JSON object; all else goes to standard error")
+
+
+def say_cut(prompt: str, backbone: "Backbone") -> None:
+    """Say, on standard error, that a prompt is longer than the text encoder reads; what fits is painted."""
+    over = backbone.overflow(prompt)
+    if over:
+        console.say(
+            f"The prompt is {over} token{'s' * (over > 1)} too long for the text encoder of {backbone.name}; only the first 75 "
+            "are read, so shorten it if the rest matters."
+        )
 
 
 def check_prompt(prompt: str) -> None:

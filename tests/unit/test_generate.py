@@ -85,7 +85,9 @@ def test_the_same_seed_gives_the_same_mask(backbone: StandaloneBackbone) -> None
     np.testing.assert_array_equal(*runs)
 
 
-@pytest.mark.parametrize(("prompt", "words"), [("", "fox"), (" ", "fox"), (3, "fox"), ("a fox", "")])
+@pytest.mark.parametrize(
+    ("prompt", "words"), [("", "fox"), (" ", "fox"), (3, "fox"), ("a fox", ""), ("a fox", "fox " * 76)]
+)
 def test_words_are_needed_before_anything_is_painted(backbone: StandaloneBackbone, prompt: str, words: str) -> None:
     with pytest.raises(PhraseError):
         generate_and_segment(prompt, words, backbone=backbone)

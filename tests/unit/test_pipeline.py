@@ -208,10 +208,11 @@ def test_seconds_and_provenance(backbone: StandaloneBackbone) -> None:
     assert (said["seed"], said["timestep"], said["head"]) == (3, 400, "ldznet-sticker.safetensors")
 
 
-def test_a_long_phrase_is_read_as_far_as_it_goes(backbone: StandaloneBackbone) -> None:
-    result = segment(picture(), "fox " * 300, backbone=backbone)
-    assert "Only the first 75 tokens" in result.message
-    assert "75 tokens" not in segment(picture(), "fox", backbone=backbone).message
+def test_a_phrase_longer_than_the_encoder_reads_is_refused(backbone: StandaloneBackbone) -> None:
+    for words in ("fox " * 76, ["fox", "cat " * 300]):
+        with pytest.raises(PhraseError, match=r"tokens? too long .*75 tokens at most, so shorten it"):
+            segment(picture(), words, backbone=backbone)
+    assert segment(picture(), "fox " * 75, backbone=backbone).phrases[0].status != UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ class FakeEngine:
     asked: list[tuple[str, Any]] = field(default_factory=list)
     trouble: Exception | None = None
 
+    def overflow(self, phrase: str) -> int:
+        return max(0, len(phrase.split()) - 75)
+
     def segment(self, picture: np.ndarray, words: Any, backbone: Any, **settings: Any) -> Segmentation:
         self.asked.append(("segment", (tuple(words), settings)))
         if self.trouble:

@@ -66,6 +66,12 @@ def test_an_empty_prompt_is_refused(ldznet, fake, prompt):
     assert "prompt is empty" in ldznet("generate", prompt).complaint
 
 
+def test_a_long_prompt_is_cut_and_that_is_said_once(ldznet, fake):
+    ran = ldznet("generate", "fox " * 77, "-n", 2)
+    assert (ran.code, ran.err.count("The prompt is 2 tokens too long")) == (0, 1)
+    assert ldznet("generate", "fox " * 75).err == ""
+
+
 def test_a_failure_at_the_last_picture_leaves_none(ldznet, fake, tmp_path):
     fake.trouble = ModelError("The model vanished; expected it to stay, so load it again.")
     assert "vanished" in ldznet("generate", "a fox", "-n", 3, "-o", "out").complaint
