@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
@@ -124,11 +125,17 @@ class _Run:
             self._step(phase, batch)
             self.counters.step += 1
             self.counters.seen += phase.batch * world
-            self.counters.elapsed = time.perf_counter() - clock
+            self.counters.elapsed = self._agreed(time.perf_counter() - clock)
             bar.update()
             self._housekeeping(bar)
             if self._phase_over():
                 return
+
+    def _agreed(self, elapsed: float) -> float:
+        """The first process' clock: phases must end at the same step everywhere, or the processes wait for ever."""
+        if self.accelerator.num_processes == 1:
+            return elapsed
+        return broadcast(torch.tensor(elapsed, dtype=torch.float64, device=self.accelerator.device)).item()
 
     def _phase_over(self) -> bool:
         """Whether the running phase has had its share; the last one ends with the budget."""
