@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 from ldznet_ext.backbone import Backbone, default_backbone
-from ldznet_ext.errors import PhraseError
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept, harvest_nearest, second_half
 from ldznet_ext.harvest.taps import LDZNET_TAPS
@@ -22,6 +21,7 @@ from ldznet_ext.segmenters.base import Clock, Segmenter
 from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.shapes import Float
+from ldznet_ext.words import check_prompt
 
 
 def generate_and_segment(
@@ -48,8 +48,7 @@ def generate_and_segment(
     """
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
     sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
+    check_prompt(prompt)
     backbone = backbone or default_backbone()
     check_length(request.phrases, backbone)
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
@@ -76,6 +75,7 @@ def paint(
     progress: Progress | None = None,
 ) -> Image.Image:
     """Paint `prompt` without looking for anything."""
+    check_prompt(prompt)
     backbone = backbone or default_backbone()
     sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
     latent = backbone.generate([prompt], [seed], sampling, progress=progress)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ldznet_ext.backbone import Backbone, default_backbone
-from ldznet_ext.errors import OptionError, PhraseError, PictureError
+from ldznet_ext.errors import OptionError, PictureError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.imaging import fit, load_picture, stretch, to_network
@@ -28,6 +28,7 @@ from ldznet_ext.sampling import (
     check_strength,
 )
 from ldznet_ext.shapes import Float
+from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:
     from ldznet_ext.masks.imaging import Picture
@@ -108,8 +109,7 @@ def prepare_job(
 ) -> InpaintJob:
     """Check everything and settle what the model will see; no model is needed for it."""
     check_strength(strength)
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise PhraseError('The prompt is empty; expected what to paint inside the mask, such as "an owl".')
+    check_prompt(prompt)
     picture = load_picture(image)
     size = Size(*picture.shape[:2])
     chosen = _as_mask(mask, size)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from ldznet_ext.errors import OptionError, PhraseError
+from ldznet_ext.words import check_phrase
 
-MAX_PHRASE_CHARACTERS = 20_000
 DEFAULT_TIMESTEP = 400
 """The paper's Figure 4: features of steps 300-500 are the most semantic."""
 
@@ -34,18 +34,6 @@ class SegmentRequest:
         check_threshold(self.threshold)
         if self.timestep is not None and not 0 <= self.timestep <= 999:
             raise OptionError(f"The timestep is {self.timestep}; expected a whole number from 0 to 999 (default 400).")
-
-
-def check_phrase(phrase: str) -> None:
-    """Refuse a phrase that is not text, is blank, or is absurdly long."""
-    if not isinstance(phrase, str):
-        raise PhraseError(f'A phrase is a {type(phrase).__name__}; expected text such as "fox".')
-    if not phrase.strip():
-        raise PhraseError('A phrase is empty; expected words such as "fox".')
-    if len(phrase) > MAX_PHRASE_CHARACTERS:
-        raise PhraseError(
-            f"A phrase has {len(phrase):,} characters; expected at most {MAX_PHRASE_CHARACTERS:,}, so shorten it."
-        )
 
 
 def check_threshold(threshold: float | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import OptionError
 from ldznet_ext.geometry import Size
+from ldznet_ext.words import check_negative
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,7 @@ class Sampling:
             )
         if not isinstance(self.guidance, (int, float)) or not 0 <= self.guidance <= 100:  # NaN is not
             raise OptionError(f"The guidance is {self.guidance}; expected a number from 0 to 100, for example 5.")
+        check_negative(self.negative)
 
     @property
     def guided(self) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, stem_of
-from ldznet_ext.request import check_phrase
 from ldznet_ext.result import FOUND, UNKNOWN
 from ldznet_ext.sampling import Sampling, check_seed
+from ldznet_ext.words import check_phrase, check_prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment, repaint, write the files, print the answer; words that are not found are no failure."""
-    options.check_prompt(args.prompt)
+    check_prompt(args.prompt)
     for words in args.mask_prompt:
         check_phrase(words)
     Sampling(steps=args.steps)  # refuses what is out of range before a model is loaded

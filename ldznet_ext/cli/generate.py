@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, slug
 from ldznet_ext.errors import OptionError
-from ldznet_ext.request import check_phrase
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, Sampling, check_seed
+from ldznet_ext.words import check_phrase, check_prompt
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    options.check_prompt(args.prompt)
+    check_prompt(args.prompt)
     for words in args.mask:
         check_phrase(words)
     Sampling(steps=args.steps, guidance=args.guidance)  # refuses what is out of range

@@ -4,8 +4,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ldznet_ext.cli import console
-from ldznet_ext.errors import PhraseError
-from ldznet_ext.request import check_phrase
 from ldznet_ext.sampling import DEFAULT_STEPS
 
 if TYPE_CHECKING:
@@ -67,10 +65,3 @@ def say_cut(prompt: str, backbone: "Backbone") -> None:
             f"The prompt is {over} token{'s' * (over > 1)} too long for the text encoder of {backbone.name}; only the first 75 "
             "are read, so shorten it if the rest matters."
         )
-
-
-def check_prompt(prompt: str) -> None:
-    """Refuse a prompt that is blank or absurdly long."""
-    if not prompt.strip():
-        raise PhraseError('The prompt is empty; expected what to paint, such as "a fox on snow".')
-    check_phrase(prompt)

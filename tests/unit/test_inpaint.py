@@ -118,7 +118,7 @@ def test_a_large_picture_takes_memory_for_the_crop_alone(rows: slice, most: floa
         ({"mask": np.ones((130, 90), bool)}, PictureError, "130x90; expected 90x130"),
         ({"mask": np.ones((90, 130, 3), bool)}, PictureError, "90x130x3; expected 90x130"),
         ({"prompt": " "}, PhraseError, "prompt is empty"),
-        ({"prompt": None}, PhraseError, "prompt is empty"),
+        ({"prompt": None}, PhraseError, "prompt is a NoneType"),
         ({"strength": 0}, OptionError, "strength"),
         ({"strength": float("nan")}, OptionError, "strength"),
         ({"feather": -1}, OptionError, "feather"),
