@@ -17,8 +17,8 @@ def check_prompt(prompt: str) -> None:
 
 def check_negative(negative: str) -> None:
     """Refuse what a picture is to be drawn away from for the same reasons, but that it may be blank."""
-    if negative != "":
-        _check_text(negative, "The negative prompt", 'expected what to avoid, or "", so give one of them')
+    if not isinstance(negative, str) or negative.strip():
+        _check_text(negative, "The negative prompt", "expected what to avoid, so give that or nothing")
 
 
 def _check_text(text: str, what: str, remedy: str) -> None:
