@@ -25,16 +25,14 @@ def test_words_in_any_script(text: str) -> None:
     ],
 )
 def test_words_that_are_none(text: object, said: str) -> None:
-    for check, what in (
-        (check_phrase, "A phrase"),
-        (check_prompt, "The prompt"),
-        (check_negative, "The negative prompt"),
-    ):
-        if (check, text) != (check_negative, ""):  # which is allowed
+    checks = {check_phrase: "A phrase", check_prompt: "The prompt", check_negative: "The negative prompt"}
+    for check, what in checks.items():
+        if check is not check_negative or said != "is empty":
             with pytest.raises(PhraseError, match=f"^{what} {said}; .*so .*") as caught:
                 check(text)
             str(caught.value).encode("utf-8")  # the sentence itself can be printed
 
 
-def test_a_negative_prompt_may_be_empty() -> None:
-    check_negative("")
+@pytest.mark.parametrize("text", ["", "  "])
+def test_a_negative_prompt_may_be_blank(text: str) -> None:
+    check_negative(text)
