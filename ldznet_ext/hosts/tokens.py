@@ -5,6 +5,7 @@ Follows openai/CLIP `simple_tokenizer.py` as transformers' CLIPTokenizer rebuild
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ POSITIONS = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~\s]*")
-"""Punctuation carries no object: it is never an unknown word."""
+"""Punctuation carries no object: among words it is never an unknown one, and alone it names nothing."""
 
 
 class Tokens:
@@ -44,10 +45,9 @@ class Tokens:
         return max(0, len(self._ids(phrase)) - (POSITIONS - 2))
 
     def unknown_words(self, phrase: str) -> tuple[str, ...]:
-        """Words, as typed, with a token never seen in training; a phrase without any token at all is unknown itself."""
-        encoding = self._tokenizer.encode(phrase, add_special_tokens=False)
-        if not encoding.ids:
-            return (phrase,)
+        """Words, as typed, with a token never seen in training; a phrase of marks alone, or of no token, is unknown itself."""
+        if _only_marks(phrase) or not self._ids(phrase):
+            return (phrase.strip() or phrase,)
         if self.seen is None:
             return ()
         unknown: dict[str, None] = {}
@@ -65,6 +65,11 @@ class Tokens:
 
     def _ids(self, phrase: str) -> list[int]:
         return self._tokenizer.encode(phrase, add_special_tokens=False).ids
+
+
+def _only_marks(phrase: str) -> bool:
+    """Whether a phrase has no letter, digit or pictogram in any script."""
+    return all(ASCII_MARKS.fullmatch(letter) or unicodedata.category(letter)[0] in "PZ" for letter in phrase)
 
 
 def load_tokens(folder: Path, seen: Path | None = None) -> Tokens:

@@ -44,7 +44,7 @@ def test_a_threshold_moves_the_mask_and_no_status(ldznet, photo, tmp_path):
     assert low["phrases"][0]["area"] >= high["phrases"][0]["area"]
 
 
-@pytest.mark.parametrize("words", ["🦊🦊", "ثعلب", "a\u202efox"])
+@pytest.mark.parametrize("words", ["🦊🦊", "ثعلب", "a\u202efox", "!!!", "..."])
 def test_words_of_any_kind(ldznet, photo, words):
     answer = ldznet("mask", photo, words, "--json").json["phrases"][0]
     assert (answer["text"], answer["status"]) == (words, "unknown word")

@@ -34,7 +34,10 @@ def tokens(folder: Path) -> Tokens:
         ("\U0001f98a", ("\U0001f98a",)),
         ("\u05e9\u05d5\u05e2\u05dc", ("\u05e9\u05d5\u05e2\u05dc",)),
         ("fox\u200f", ("fox\u200f",)),
-        ("...", ()),
+        ("...", ("...",)),
+        (" !!! ", ("!!!",)),
+        ("\u201c\u2026\u201d", ("\u201c\u2026\u201d",)),
+        ("fox ...", ()),
     ],
 )
 def test_unknown_words(tokens: Tokens, phrase: str, unknown: tuple[str, ...]) -> None:
@@ -43,6 +46,7 @@ def test_unknown_words(tokens: Tokens, phrase: str, unknown: tuple[str, ...]) ->
 
 def test_without_a_list_every_word_is_known(folder: Path) -> None:
     assert load_tokens(folder).unknown_words("cat") == ()
+    assert load_tokens(folder).unknown_words("!!!") == ("!!!",)  # but that is no word
 
 
 @pytest.mark.parametrize("layout", ["ids", "strings", "object"])
