@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.errors import HeadError, LdznetError, OutputError
+from ldznet_ext.harvest.taps import parse_tap
 from ldznet_ext.tensors import fill, read_header, read_tensors, uninitialised
 
 if TYPE_CHECKING:
@@ -78,32 +79,64 @@ class HeadInfo:
             )
         try:
             calibration = json.loads(metadata.get("calibration", "null"))
-            return cls(
+            info = cls(
                 kind=metadata["kind"],
                 family=metadata["family"],
                 preset=metadata["preset"],
                 overrides=json.loads(metadata.get("overrides", "{}")),
                 taps=tuple(json.loads(metadata["taps"])),
                 native_grid=tuple(json.loads(metadata["native_grid"])),
-                timestep=int(json.loads(metadata["timestep"])),
-                found_threshold=float(json.loads(metadata["found_threshold"])),
-                mask_threshold=float(json.loads(metadata["mask_threshold"])),
+                timestep=json.loads(metadata["timestep"]),
+                found_threshold=json.loads(metadata["found_threshold"]),
+                mask_threshold=json.loads(metadata["mask_threshold"]),
                 calibration=Calibration.from_dict(calibration) if calibration else None,
                 recipe=metadata.get("recipe", ""),
                 commit=metadata.get("commit", ""),
             )
-        except (KeyError, ValueError, TypeError) as error:
+            _check_ranges(info)
+            return info
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            said = f"no {error}" if isinstance(error, KeyError) else error
             raise HeadError(
-                f"{source} has damaged metadata ({error}); expected a head's, so fetch or train it again."
+                f"{source} has damaged metadata ({said}); expected a head's, so fetch or train it again."
             ) from error
 
 
+def _check_ranges(info: HeadInfo) -> None:
+    """ValueError with what is out of its range: a file may say anything."""
+
+    def whole(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    thresholds = {name: getattr(info, name) for name in ("found_threshold", "mask_threshold")}
+    rules = {
+        **{name: (value, isinstance(value, (int, float)) and 0 < value < 1) for name, value in thresholds.items()},
+        "timestep": (info.timestep, whole(info.timestep) and 0 <= info.timestep <= 999),
+        "overrides": (info.overrides, isinstance(info.overrides, dict)),
+        "native_grid": (info.native_grid, all(whole(side) and side > 0 for side in info.native_grid)),
+        "taps": (info.taps, all(isinstance(tap, str) for tap in info.taps)),
+    }
+    for name, (value, right) in rules.items():
+        if not right:
+            raise ValueError(f"{name} is {value}")
+    for tap in info.taps:
+        parse_tap(tap)
+
+
 def build_from(info: HeadInfo) -> "ZNet":
-    """The network a head's file describes, on the current default device, with fresh weights."""
+    """The network a head's file describes, on the current default device, with fresh weights; HeadError where it makes none."""
     from ldznet_ext.nets.heads import build_head
 
     over = {name: tuple(value) if isinstance(value, list) else value for name, value in info.overrides.items()}
-    return build_head(info.kind, info.preset, **over)
+    try:
+        return build_head(info.kind, info.preset, **over)
+    except LdznetError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise HeadError(
+            f"The head's settings {json.dumps(dict(info.overrides))} make no network ({error}); expected those of a preset, so "
+            "fetch or train it again."
+        ) from error
 
 
 def save_head(

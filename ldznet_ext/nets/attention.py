@@ -22,6 +22,8 @@ class CrossAttention(nn.Module):
     def __init__(self, query_dim: int, context_dim: int | None, heads: int) -> None:
         super().__init__()
         context_dim = query_dim if context_dim is None else context_dim
+        if query_dim % heads:
+            raise ValueError(f"{query_dim} channels cannot be shared by {heads} heads")
         self.heads = heads
         self.to_q = nn.Linear(query_dim, query_dim, bias=False)
         self.to_k = nn.Linear(context_dim, query_dim, bias=False)

@@ -40,11 +40,18 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Calibration":
-        """Read what `to_dict` gave; ValueError for other statistics than ours."""
+        """Read what `to_dict` gave; ValueError for other statistics than ours and for numbers that are none."""
         if tuple(data["statistics"]) != STATISTICS:
             raise ValueError(f"the calibration is over {data['statistics']}, expected {list(STATISTICS)}")
-        vectors = (tuple(float(x) for x in data[name]) for name in ("mean", "scale", "weights"))
-        return cls(*vectors, bias=float(data["bias"]))
+        vectors = [tuple(float(x) for x in data[name]) for name in ("mean", "scale", "weights")]
+        numbers = [*(x for vector in vectors for x in vector), float(data["bias"])]
+        if (
+            any(len(vector) != len(STATISTICS) for vector in vectors)
+            or not np.isfinite(numbers).all()
+            or not all(vectors[1])
+        ):
+            raise ValueError(f"the calibration is {numbers}, expected {len(STATISTICS)} finite numbers of each kind")
+        return cls(*vectors, bias=numbers[-1])
 
 
 def presence_stats(logits: np.ndarray) -> np.ndarray:

@@ -97,6 +97,53 @@ def test_damaged_metadata_is_refused(tmp_path: Path) -> None:
         read_info(tmp_path / "head.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            (name, value)
+            for name in ("found_threshold", "mask_threshold")
+            for value in ("0", "1", "NaN", "-0.5", '"x"')
+        ),
+        *(("timestep", value) for value in ("-1", "1000", "400.5", "true", '"400"')),
+        *(("native_grid", value) for value in ("[4, 2.5]", "[0]", '"84"', "7")),
+        *(("taps", value) for value in ('["zzz"]', "[3]", "null")),
+        *(("overrides", value) for value in ("[1]", "3")),
+        *(("calibration", value) for value in ('{"statistics": ["a"]}', "[1]", "true")),
+    ],
+)
+def test_metadata_out_of_range_is_refused(field: str, value: str) -> None:
+    with pytest.raises(HeadError, match=r"^h\.safetensors has damaged metadata \(.*; expected a head's, so "):
+        HeadInfo.from_metadata({**head_info().to_metadata(), field: value}, "h.safetensors")
+
+
+def test_a_calibration_of_no_numbers_is_refused() -> None:
+    whole = fit_presence(np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 2).to_dict()
+    for change in ({"mean": [0, 0, 0, float("nan")]}, {"weights": [1, 2, 3]}, {"scale": [1, 0, 1, 1]}, {"bias": "x"}):
+        text = json.dumps({**whole, **change})
+        with pytest.raises(HeadError, match="damaged metadata"):
+            HeadInfo.from_metadata({**head_info().to_metadata(), "calibration": text})
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"model_channels": 33},
+        {"model_channels": "wide"},
+        {"channel_mult": 3},
+        {"num_heads": 7},
+        {"num_heads": 0},
+        {"decoder_widths": [1]},
+        {"taps": 3},
+        {"magic": 1},
+    ],
+)
+def test_settings_that_make_no_network(tmp_path: Path, over: dict[str, object]) -> None:
+    path = save_head(tmp_path / "h.safetensors", {}, head_info(overrides=over))
+    with pytest.raises(HeadError, match=r"; expected .*, so "):
+        load_head(path)
+
+
 def test_header_without_torch(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata={"kind": "test"})
     assert read_header(tmp_path / "a.safetensors") == ({"kind": "test"}, {"x": (2, 3)})
