@@ -41,6 +41,8 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} channels cannot be shared by {heads} heads")
         self.heads = heads
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)

@@ -15,7 +15,7 @@ from torch import nn
 from ldznet_ext.convert.folder import read_config, read_weights
 from ldznet_ext.convert.layouts import State, unet_to_compvis
 from ldznet_ext.convert.single_file import read_single_file, renamed
-from ldznet_ext.errors import ModelError
+from ldznet_ext.errors import LdznetError, ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_keys
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
@@ -112,7 +112,8 @@ def _assemble(
 ) -> Parts:
     """Modules of the shapes that diffusers' settings describe, holding weights of diffusers' names."""
     unet, make = unet_config(configs["unet"]), partial(build, device=device, dtype=dtype)
-    vae, text = pick_fields(AutoencoderConfig, configs["vae"]), pick_fields(TextConfig, configs["text_encoder"])
+    vae = pick_fields(AutoencoderConfig, configs["vae"], f"{name}/vae")
+    text = pick_fields(TextConfig, configs["text_encoder"], f"{name}/text_encoder")
     return Parts(
         name=name,
         family=family_of(unet),
@@ -164,19 +165,46 @@ def family_of(config: UNetConfig) -> str:
 
 def build(make: Callable[[], Module], state: State, what: str, *, device: torch.device, dtype: torch.dtype) -> Module:
     """A module holding exactly these tensors, in evaluation mode; nothing is initialised in vain."""
-    with uninitialised():
-        module = make()
+    try:
+        with uninitialised():
+            module = make()
+    except LdznetError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"The settings of {what} make no network ({str(error).splitlines()[0]}); expected those of a Stable Diffusion "
+            "model, so fetch it again."
+        ) from error
     fill(module, state, what, device=device, dtype=dtype)
     return module.eval().requires_grad_(False)
 
 
-def pick_fields(kind: type[Config], settings: Mapping[str, Any]) -> Config:
-    """A configuration from the entries of a JSON object that it has; lists become tuples."""
-    names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    chosen = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in settings.items() if name in names and v is not None
-    }
+def pick_fields(kind: type[Config], settings: Mapping[str, Any], what: str = "the model") -> Config:
+    """A configuration from the entries of a JSON object that it has, checked; lists become tuples."""
+    chosen = {}
+    for item in fields(kind):  # type: ignore[arg-type]
+        value = settings.get(item.name)
+        if value is not None:
+            chosen[item.name] = tuple(value) if isinstance(value, list) else value
+            if not _like(chosen[item.name], item.default):
+                raise ModelError(
+                    f"The setting {item.name} of {what} is {value!r}; expected one such as {item.default}, so restore its "
+                    "config.json."
+                )
     return kind(**chosen)
+
+
+def _like(value: object, default: object) -> bool:
+    """Whether a setting is of the type of its default; whole numbers are sizes, so at least 1."""
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and bool(value) and all(_like(item, default[0]) for item in value)
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and value >= 1
+    if isinstance(default, float):
+        return isinstance(value, (int, float)) and 0 < value < float("inf")
+    return isinstance(value, type(default))
 
 
 def _multiples(widths: tuple[int, ...]) -> tuple[int, ...]:
@@ -186,5 +214,11 @@ def _multiples(widths: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _native(settings: Mapping[str, Any], vae: AutoencoderConfig) -> Size:
-    side = int(settings.get("sample_size") or 64) * vae.factor
-    return Size(side, side)
+    """The picture size a model was trained at; diffusers gives it in latent cells, as one side or as height and width."""
+    given = settings.get("sample_size") or 64
+    sides = (given, given) if isinstance(given, int) else tuple(given) if isinstance(given, (list, tuple)) else ()
+    if len(sides) != 2 or not all(_like(side, 64) for side in sides):
+        raise ModelError(
+            f"The UNet's sample_size is {given!r}; expected one whole number or two, such as 64, so restore its config.json."
+        )
+    return Size(sides[0] * vae.factor, sides[1] * vae.factor)

@@ -36,6 +36,11 @@ class StandaloneBackbone(BaseBackbone):
                 f"{parts.name} has a UNet with {parts.unet.config.in_channels} input channels; expected "
                 f"{parts.vae.config.latent_channels}, so use the plain model and not its inpainting variant."
             )
+        if parts.unet.config.context_dim != parts.text_encoder.config.hidden_size:
+            raise ModelError(
+                f"{parts.name} has a text encoder {parts.text_encoder.config.hidden_size} wide; expected "
+                f"{parts.unet.config.context_dim}, which its UNet reads, so restore the one that belongs to it."
+            )
         self.name, self.family, self.native = parts.name, parts.family, parts.native
         self.unet, self.text_encoder = parts.unet, parts.text_encoder
         # nothing but convolutions: up to twice as fast this way on a CPU
@@ -145,6 +150,8 @@ def find_source(source: str | os.PathLike[str] | None = None) -> Path:
         raise ModelError(
             f"The model is a {type(source).__name__}; expected a path, a name or a hub id, so give one of them."
         )
+    if not str(source).strip():
+        raise ModelError("The model's name is blank; expected a path, a name or a hub id, so give one of them.")
     path = Path(source).expanduser()
     return path if path.exists() else find_model(str(source)) or _from_hub(str(source))
 

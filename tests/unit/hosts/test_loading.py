@@ -12,9 +12,10 @@ from ldznet_ext.convert.layouts import text_to_compvis, unet_to_compvis, vae_to_
 from ldznet_ext.convert.single_file import export_single_file
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
 from ldznet_ext.hosts.autoencoder import autoencoder_keys
+from ldznet_ext.hosts.clip_text import ClipText, TextConfig
 from ldznet_ext.hosts.loading import unet_config
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone, pick_device, pick_dtype
-from tests.tiny import UNET_JSON
+from tests.tiny import TEXT, UNET_JSON
 
 
 @pytest.fixture
@@ -154,6 +155,52 @@ def test_garbled_settings(folder: Path) -> None:
     (folder / "unet" / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="lacks or garbles 'block_out_channels'"):
         load_backbone(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "said"),
+    [
+        ("vae", {"block_out_channels": [33, 33]}, "settings of copy/vae make no network"),
+        ("vae", {"block_out_channels": "x"}, "setting block_out_channels of copy/vae is 'x'; expected one such as"),
+        ("vae", {"block_out_channels": []}, "setting block_out_channels"),
+        ("vae", {"block_out_channels": [32, "a"]}, "setting block_out_channels"),
+        ("vae", {"scaling_factor": "0.5"}, "setting scaling_factor"),
+        ("vae", {"layers_per_block": 0}, "setting layers_per_block"),
+        ("text_encoder", {"hidden_size": "a"}, "setting hidden_size of copy/text_encoder is 'a'"),
+        ("text_encoder", {"num_attention_heads": 5}, "32 channels cannot be shared by 5 heads"),
+        ("unet", {"attention_head_dim": 7}, "32 channels cannot be shared by 7 heads"),
+        ("unet", {"attention_head_dim": 0}, "settings of copy/unet make no network"),
+        ("unet", {"sample_size": [16]}, "sample_size is .16.; expected"),
+        ("unet", {"sample_size": "16"}, "sample_size is '16'; expected"),
+    ],
+)
+def test_settings_that_make_no_network(folder: Path, part: str, changes: dict[str, object], said: str) -> None:
+    _edit(folder / part / "config.json", **changes)
+    with pytest.raises(ModelError, match=said) as caught:
+        load_backbone(folder)
+    assert "\n" not in str(caught.value) and "; expected" in str(caught.value)
+
+
+def test_the_native_size_may_be_oblong(folder: Path) -> None:
+    _edit(folder / "unet" / "config.json", sample_size=[16, 24])
+    assert tuple(load_backbone(folder).native) == (128, 192)
+
+
+def test_a_text_encoder_of_another_width(folder: Path) -> None:
+    path = folder / "text_encoder"
+    config = TextConfig(
+        vocab_size=json.loads((path / "config.json").read_text())["vocab_size"], **{**TEXT, "hidden_size": 64}
+    )
+    _edit(path / "config.json", hidden_size=64)
+    save_file(dict(ClipText(config).state_dict()), path / "model.safetensors")
+    with pytest.raises(ModelError, match="text encoder 64 wide; expected 32"):
+        load_backbone(folder)
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_blank_name(name: str) -> None:
+    with pytest.raises(ModelError, match="name is blank"):
+        load_backbone(name)
 
 
 def test_sd2_lists_its_heads_by_level() -> None:
