@@ -22,6 +22,14 @@ def open_backbone(args: argparse.Namespace) -> "Backbone":
     return load_backbone(args.model, args.device, args.dtype)
 
 
+def check_method(method: str) -> None:
+    """Refuse a method there is not, also where nothing is to be found yet."""
+    if method != "auto":  # the methods bring torch with them
+        from ldznet_ext.segmenters.methods import check_method as check
+
+        check(method)
+
+
 def read_picture(path: str) -> "np.ndarray":
     """uint8 (h w 3); needs no model, so that a bad picture is refused at once."""
     from ldznet_ext.masks.imaging import load_picture

@@ -74,6 +74,7 @@ def _check(args: argparse.Namespace) -> None:
     if not 1 <= args.number <= MOST:
         raise OptionError(f"The number of pictures is {args.number}; expected a whole number from 1 to {MOST:,}.")
     check_seed(args.seed + args.number - 1)
+    engine.check_method(args.method)
 
 
 def _one(

@@ -17,11 +17,16 @@ def pick_segmenter(method: str | Segmenter, backbone: "Backbone", head: Path | N
     """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
     if not isinstance(method, str):
         return method
+    check_method(method)
     if method == AUTO:
         method = _best(backbone, head)
-    if method not in SEGMENTERS:
-        raise MethodError(f"The method is '{method}'; expected one of {', '.join(methods())}, so choose one of them.")
     return SEGMENTERS[method].open(backbone, head)
+
+
+def check_method(method: str) -> None:
+    """Refuse a name that no method has."""
+    if method not in methods():
+        raise MethodError(f"The method is '{method}'; expected one of {', '.join(methods())}, so choose one of them.")
 
 
 def methods() -> tuple[str, ...]:

@@ -61,6 +61,13 @@ def test_settings_out_of_range_are_refused_at_once(ldznet, fake, tmp_path, optio
     assert not fake.asked and names(tmp_path) == set()
 
 
+@pytest.mark.parametrize("words", [[], ["--mask", "fox"]])
+def test_a_method_there_is_not_is_refused_before_painting(ldznet, fake, tmp_path, words):
+    said = ldznet("generate", "a fox", *words, "--method", "nope", "-o", "out").complaint
+    assert said.startswith("The method is 'nope'; expected one of auto, ldznet")
+    assert not fake.asked and names(tmp_path) == set()
+
+
 @pytest.mark.parametrize("prompt", ["", "  "])
 def test_an_empty_prompt_is_refused(ldznet, fake, prompt):
     assert "prompt is empty" in ldznet("generate", prompt).complaint
