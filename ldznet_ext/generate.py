@@ -33,8 +33,8 @@ def generate_and_segment(
     steps: int = DEFAULT_STEPS,
     guidance: float = DEFAULT_GUIDANCE,
     negative: str = "",
-    size: Size | None = None,
-    method: "str | Segmenter" = "auto",
+    size: Size | tuple[int, int] | None = None,
+    method: "str | Segmenter | None" = "auto",
     threshold: float | None = None,
     refine: bool = True,
     head: str | Path | None = None,
@@ -71,7 +71,7 @@ def paint(
     steps: int = DEFAULT_STEPS,
     guidance: float = DEFAULT_GUIDANCE,
     negative: str = "",
-    size: Size | None = None,
+    size: Size | tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Image.Image:
     """Paint `prompt` without looking for anything."""

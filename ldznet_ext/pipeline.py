@@ -18,8 +18,8 @@ from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
 from ldznet_ext.request import SegmentRequest, check_threshold
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
-from ldznet_ext.segmenters.base import Clock, Evidence, Segmenter
-from ldznet_ext.segmenters.methods import pick_segmenter
+from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
+from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def segment(
     phrases: str | Sequence[str],
     *,
     backbone: Backbone | None = None,
-    method: str | Segmenter = "auto",
+    method: str | Segmenter | None = AUTO,
     threshold: float | None = None,
     refine: bool = True,
     seed: int = 0,
@@ -41,7 +41,7 @@ def segment(
     """Find what the words name.
 
     picture: a path, a PIL image or a uint8 (h w 3) RGB array. phrases: one, or several, each with its own map; the result's
-    `prob` and `mask` are their union. backbone: a loaded model; None for Sticker-SD. method: "auto", a name, or a Segmenter.
+    `prob` and `mask` are their union. backbone: a loaded model; None for Sticker-SD. method: "auto" (or None), a name, or a Segmenter.
     threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a status. refine: snap edges
     to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in place of the one found.
     """
@@ -104,13 +104,14 @@ def rethreshold(result: Segmentation, threshold: float | None = None) -> Segment
     return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": cut})
 
 
-def as_request(phrases: str | Sequence[str], method: str | Segmenter = "auto", **settings: Any) -> SegmentRequest:
+def as_request(phrases: str | Sequence[str], method: str | Segmenter | None = AUTO, **settings: Any) -> SegmentRequest:
     """The checked request; one phrase may come as a string."""
-    if not isinstance(phrases, (str, Iterable)):
-        raise PhraseError(f"The words are a {type(phrases).__name__}; expected text, or a list of texts.")
+    if isinstance(phrases, (bytes, bytearray, Mapping)) or not isinstance(phrases, Iterable):
+        raise PhraseError(
+            f'The words are of the type {type(phrases).__name__}; expected text or a list of texts, so give "fox" or ["fox"].'
+        )
     listed = (phrases,) if isinstance(phrases, str) else tuple(phrases)
-    name = method if isinstance(method, str) else method.name
-    return SegmentRequest(phrases=listed, method=name, **settings)
+    return SegmentRequest(phrases=listed, method=name_of(method), **settings)
 
 
 def check_length(phrases: Iterable[str], backbone: Backbone) -> None:

@@ -1,9 +1,10 @@
 """One frozen request in: every setting of a segmentation, declared and checked once."""
 
-import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from ldznet_ext.errors import OptionError, PhraseError
+from ldznet_ext.sampling import check_seed
 from ldznet_ext.words import check_phrase
 
 DEFAULT_TIMESTEP = 400
@@ -32,13 +33,29 @@ class SegmentRequest:
         for phrase in self.phrases:
             check_phrase(phrase)
         check_threshold(self.threshold)
-        if self.timestep is not None and not 0 <= self.timestep <= 999:
-            raise OptionError(f"The timestep is {self.timestep}; expected a whole number from 0 to 999 (default 400).")
+        check_timestep(self.timestep)
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", float(self.threshold))
+        if self.timestep is not None:
+            object.__setattr__(self, "timestep", int(self.timestep))
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
 
 def check_threshold(threshold: float | None) -> None:
     """Refuse a threshold that is not a number strictly between 0 and 1."""
     if threshold is None:
         return
-    if not isinstance(threshold, (int, float)) or math.isnan(threshold) or not 0 < threshold < 1:
-        raise OptionError(f"The threshold is {threshold}; expected a number between 0 and 1, for example 0.5.")
+    if not isinstance(threshold, Real) or not 0 < threshold < 1:  # NaN is not
+        raise OptionError(
+            f"The threshold is {threshold}; expected a number between 0 and 1, so choose one, for example 0.5."
+        )
+
+
+def check_timestep(timestep: int | None) -> None:
+    """Refuse a timestep that is not a whole number from 0 to 999."""
+    if timestep is None:
+        return
+    if isinstance(timestep, bool) or not isinstance(timestep, Integral) or not 0 <= timestep <= 999:
+        raise OptionError(
+            f"The timestep is {timestep}; expected a whole number from 0 to 999, so choose one (400 is the default)."
+        )

@@ -5,6 +5,7 @@ Nothing here knows a model; `backbone.Backbone.generate` takes these.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import OptionError
@@ -35,18 +36,31 @@ class Sampling:
     size: Size | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 1000:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, Integral) or not 1 <= self.steps <= 1000:
             raise OptionError(
                 f"The number of steps is {self.steps}; expected a whole number from 1 to 1000, for example 20."
             )
-        if not isinstance(self.guidance, (int, float)) or not 0 <= self.guidance <= 100:  # NaN is not
+        if not isinstance(self.guidance, Real) or not 0 <= self.guidance <= 100:  # NaN is not
             raise OptionError(f"The guidance is {self.guidance}; expected a number from 0 to 100, for example 5.")
         check_negative(self.negative)
+        object.__setattr__(self, "steps", int(self.steps))  # numpy's numbers are welcome, and become Python's
+        object.__setattr__(self, "guidance", float(self.guidance))
+        object.__setattr__(self, "size", None if self.size is None else _checked_size(self.size))
 
     @property
     def guided(self) -> bool:
         """Whether each step also asks what the picture would be without the words."""
         return self.guidance != 1.0
+
+
+def _checked_size(size: "Size | tuple[int, int]") -> Size:
+    """A size that may have come as a plain pair."""
+    sides = tuple(size) if isinstance(size, (tuple, list)) else ()
+    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 and side % 64 == 0 for side in sides):
+        raise OptionError(
+            f"The size is {size}; expected height and width in multiples of 64, so give a pair such as (256, 256)."
+        )
+    return Size(int(sides[0]), int(sides[1]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +81,7 @@ class Start:
 
 def check_strength(strength: float) -> None:
     """Refuse a strength that is not above 0 and up to 1."""
-    if not isinstance(strength, (int, float)) or not 0 < strength <= 1:
+    if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 < strength <= 1:
         raise OptionError(f"The strength is {strength}; expected a number above 0 and up to 1, for example 1.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Schedule:
         >>> Schedule().timesteps(4)
         [751, 501, 251, 1]
         """
-        if not isinstance(count, int) or not 1 <= count <= self.steps:
+        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= count <= self.steps:
             raise OptionError(
                 f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, for example 20."
             )

@@ -13,14 +13,25 @@ if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
 
 
-def pick_segmenter(method: str | Segmenter, backbone: "Backbone", head: Path | None = None) -> Segmenter:
+def pick_segmenter(method: str | Segmenter | None, backbone: "Backbone", head: Path | None = None) -> Segmenter:
     """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
-    if not isinstance(method, str):
+    name = name_of(method)
+    if method is not None and not isinstance(method, str):
         return method
-    check_method(method)
-    if method == AUTO:
-        method = _best(backbone, head)
-    return SEGMENTERS[method].open(backbone, head)
+    check_method(name)
+    return SEGMENTERS[_best(backbone, head) if name == AUTO else name].open(backbone, head)
+
+
+def name_of(method: str | Segmenter | None) -> str:
+    """The name of a method given by name or as an object; None is "auto"."""
+    if method is None or isinstance(method, str):
+        return AUTO if method is None else method
+    if not callable(getattr(method, "evidence", None)):
+        raise MethodError(
+            f"The method is of the type {type(method).__name__}; expected a name or a Segmenter, so choose one of "
+            f"{', '.join(methods())}."
+        )
+    return method.name
 
 
 def check_method(method: str) -> None:

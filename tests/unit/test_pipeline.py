@@ -223,10 +223,14 @@ def test_a_phrase_longer_than_the_encoder_reads_is_refused(backbone: StandaloneB
         ({"phrases": ["fox", " "]}, PhraseError),
         ({"phrases": 3}, PhraseError),
         ({"phrases": [3]}, PhraseError),
+        ({"phrases": b"fox"}, PhraseError),
+        ({"phrases": {"fox": 1}}, PhraseError),
         ({"threshold": 0.0}, OptionError),
         ({"threshold": float("nan")}, OptionError),
         ({"seed": -1}, OptionError),
-        ({"timestep": 1000}, OptionError),
+        *(({"timestep": bad}, OptionError) for bad in (1000, -1, "x", 1.5, True)),
+        *(({"threshold": bad}, OptionError) for bad in ("x", True, np.float32("nan"))),
+        ({"method": 3}, MethodError),
         ({"method": "magic"}, MethodError),
         ({"picture": "nowhere.png"}, PictureError),
         ({"head": "nowhere.safetensors"}, HeadError),
@@ -253,6 +257,25 @@ def test_the_timestep_is_the_heads_unless_named(backbone: StandaloneBackbone, tm
     path = write_head(tmp_path / "h.safetensors", timestep=350)
     assert segment(picture(), "fox", backbone=backbone, head=path).provenance["timestep"] == 350
     assert segment(picture(), "fox", backbone=backbone, head=path, timestep=300).provenance["timestep"] == 300
+
+
+def test_numpys_numbers_and_no_method_are_taken(backbone: StandaloneBackbone) -> None:
+    settings = {"threshold": np.float32(0.25), "timestep": np.int64(300), "seed": np.uint8(3)}
+    taken = segment(picture(), np.array(["fox"]), backbone=backbone, method=None, **settings)
+    plain = segment(picture(), "fox", backbone=backbone, threshold=0.25, timestep=300, seed=3)
+    assert taken.method == plain.method == "ldznet"
+    np.testing.assert_array_equal(taken.prob, plain.prob)
+    np.testing.assert_array_equal(taken.mask, plain.mask)
+    assert {name: type(taken.provenance[name]) for name in settings} == {
+        "threshold": float,
+        "timestep": int,
+        "seed": int,
+    }
+
+
+def test_words_of_a_wrong_type_are_named(backbone: StandaloneBackbone) -> None:
+    with pytest.raises(PhraseError, match=r"words are of the type bytes; expected text or a list of texts, so give"):
+        segment(picture(), b"fox", backbone=backbone)
 
 
 def test_results_are_values(backbone: StandaloneBackbone) -> None:

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from ldznet_ext.errors import OptionError
+from ldznet_ext.geometry import Size
+from ldznet_ext.hosts.schedule import Schedule
 from ldznet_ext.sampling import Sampling, Start, check_seed, check_strength, seeded_noise
 
 CPU = torch.device("cpu")
@@ -43,6 +45,7 @@ def test_sampling_settings_at_their_ends() -> None:
     for bad in (
         *({"steps": steps} for steps in (0, 1001, True, 2.5)),
         *({"guidance": guidance} for guidance in (101, -1, nan, "5")),
+        *({"size": size} for size in ((100, 192), (0, 64), (64,), 64, "ab", (64.0, 64), (64, -64))),
     ):
         with pytest.raises(OptionError, match=next(iter(bad))):
             Sampling(**bad)
@@ -51,6 +54,13 @@ def test_sampling_settings_at_their_ends() -> None:
     for strength in (0, 1.1, nan, "1"):
         with pytest.raises(OptionError, match="strength"):
             Start(latent=torch.zeros(1), repaint=torch.zeros(1), strength=strength)
+
+
+def test_numpys_numbers_and_a_pair_become_pythons_and_a_size() -> None:
+    made = Sampling(steps=np.int64(7), guidance=np.float32(2.5), size=(64, np.int32(192)))
+    assert made == Sampling(steps=7, guidance=2.5, size=Size(64, 192))
+    assert (type(made.steps), type(made.guidance), type(made.size)) == (int, float, Size)
+    assert Schedule().timesteps(np.int64(4)) == [751, 501, 251, 1]
 
 
 def test_a_guidance_of_one_needs_no_second_row() -> None:
