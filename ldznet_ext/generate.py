@@ -16,7 +16,7 @@ from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.masks.imaging import Fit
 from ldznet_ext.pipeline import as_request, check_length, find
 from ldznet_ext.result import Segmentation
-from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling
+from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling, as_size
 from ldznet_ext.segmenters.base import Clock, Segmenter
 from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.view import View
@@ -47,7 +47,7 @@ def generate_and_segment(
     `unet_calls` counts and `message` says. seed: of the painting. size: multiples of 64, by default the model's own.
     """
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
-    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
+    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=None if size is None else as_size(size))
     check_prompt(prompt)
     backbone = backbone or default_backbone()
     check_length(request.phrases, backbone)
@@ -77,7 +77,7 @@ def paint(
     """Paint `prompt` without looking for anything."""
     check_prompt(prompt)
     backbone = backbone or default_backbone()
-    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=size)
+    sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=None if size is None else as_size(size))
     latent = backbone.generate([prompt], [seed], sampling, progress=progress)
     return Image.fromarray(to_picture(backbone.decode(latent))[0])
 

@@ -41,9 +41,10 @@ def segment(
     """Find what the words name.
 
     picture: a path, a PIL image or a uint8 (h w 3) RGB array. phrases: one, or several, each with its own map; the result's
-    `prob` and `mask` are their union. backbone: a loaded model; None for Sticker-SD. method: "auto" (or None), a name, or a Segmenter.
-    threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a status. refine: snap edges
-    to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in place of the one found.
+    `prob` and `mask` are their union. backbone: a loaded model; None for Sticker-SD. method: "auto" (or None), a name, or a
+    Segmenter. threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a status. refine:
+    snap edges to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in place of the one
+    found. PhraseError, PictureError, OptionError, MethodError, HeadError say in a sentence what cannot be.
     """
     request = as_request(phrases, method, threshold=threshold, refine=refine, seed=seed, timestep=timestep)
     clock = Clock()

@@ -45,7 +45,7 @@ class Sampling:
         check_negative(self.negative)
         object.__setattr__(self, "steps", int(self.steps))  # numpy's numbers are welcome, and become Python's
         object.__setattr__(self, "guidance", float(self.guidance))
-        object.__setattr__(self, "size", None if self.size is None else _checked_size(self.size))
+        object.__setattr__(self, "size", None if self.size is None else as_size(self.size))
 
     @property
     def guided(self) -> bool:
@@ -53,8 +53,8 @@ class Sampling:
         return self.guidance != 1.0
 
 
-def _checked_size(size: "Size | tuple[int, int]") -> Size:
-    """A size that may have come as a plain pair."""
+def as_size(size: "Size | tuple[int, int]") -> Size:
+    """A size that may have come as a plain pair; OptionError unless it is of multiples of 64."""
     sides = tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 and side % 64 == 0 for side in sides):
         raise OptionError(

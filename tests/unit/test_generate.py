@@ -68,8 +68,9 @@ def test_unknown_words_are_said(backbone: StandaloneBackbone) -> None:
     assert result.phrases[0].status == "unknown word"
 
 
-def test_another_size(backbone: StandaloneBackbone) -> None:
-    image, result = generate_and_segment("a fox", "fox", backbone=backbone, steps=5, size=Size(64, 192))
+@pytest.mark.parametrize("size", [Size(64, 192), (64, 192)])
+def test_another_size(backbone: StandaloneBackbone, size: tuple[int, int]) -> None:
+    image, result = generate_and_segment("a fox", "fox", backbone=backbone, steps=np.int64(5), size=size)
     assert image.size == (192, 64) and result.mask.shape == (64, 192)
 
 
