@@ -3,6 +3,7 @@
 Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ CONTEXT = 0.5
 """Room around the mask that the model sees, as a part of the mask's longer side, on each side."""
 FEATHER = 0.03
 """Default width of the blend, as a part of the picture's diagonal divided by the square root of two."""
+LEAST_FEATHER, MOST_FEATHER = 2, 16
+"""Its bounds in pixels: in a photograph of 12 megapixels 3 % would be a hundred pixels of somebody else's surroundings."""
 SIDES_PER_CROP = 1.5
 """Pictures up to this many times the native side are repainted whole: nothing is gained by a crop."""
 
@@ -64,7 +67,7 @@ class InpaintJob:
 
 def inpaint(
     image: "Picture",
-    mask: "np.ndarray | Image.Image",
+    mask: "np.ndarray | Picture",
     prompt: str,
     *,
     backbone: Backbone | None = None,
@@ -78,9 +81,10 @@ def inpaint(
 ) -> Image.Image:
     """Repaint what the mask covers as `prompt`; pixels farther than `feather` from the mask stay bit for bit.
 
-    image: any picture of any size. mask: of the same size; bool, uint8 (true above 127) or float (above 0.5). strength above
-    0 up to 1: how much of what was there is forgotten. feather: pixels around the mask over which new turns into old; by
-    default 3 % of the picture's side.
+    image: any picture of any size. mask: of the same size; an array that is bool, float (true above 0.5) or of whole numbers
+    (above 127, or 1 where nothing is larger), a PIL image or a picture file. strength above 0 up to 1: how much of what was
+    there is forgotten. feather: pixels around the mask over which new turns into old; by default 3 % of the picture's side
+    (the square root of its area), at least 2 and at most 16.
     """
     backbone = backbone or default_backbone()
     job = prepare_job(
@@ -98,7 +102,7 @@ def inpaint(
 
 def prepare_job(
     image: "Picture",
-    mask: "np.ndarray | Image.Image",
+    mask: "np.ndarray | Picture",
     prompt: str,
     *,
     native: Size,
@@ -175,22 +179,46 @@ def _bands(array: np.ndarray, rows: int = 64) -> Iterator[np.ndarray]:
 
 
 def default_feather(size: Size) -> int:
-    """Pixels of blend for a picture of this size: 3 % of its side, at least 2."""
-    return max(2, round(FEATHER * size.area**0.5))
+    """Pixels of blend for a picture of this size: 3 % of its side, from 2 to 16."""
+    return min(max(LEAST_FEATHER, round(FEATHER * size.area**0.5)), MOST_FEATHER)
 
 
-def _as_mask(mask: "np.ndarray | Image.Image", size: Size) -> np.ndarray:
-    array = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
+def _as_mask(mask: "np.ndarray | Picture", size: Size) -> np.ndarray:
+    """Bool (h w) of whatever a mask may come as; PictureError where it is none, of another size, or empty."""
+    array = _mask_array(mask)
     if array.shape != tuple(size):
         raise PictureError(
             f"The mask is {'x'.join(map(str, array.shape))}; expected {size.height}x{size.width} (height x width), the picture's "
             "size, so resize it."
         )
     if array.dtype != bool:
-        array = array > (0.5 if np.issubdtype(array.dtype, np.floating) else 127)
+        array = array > _middle(array)
     if not array.any():
         raise PictureError("The mask is empty; expected at least one pixel to repaint, so choose words that are found.")
     return array
+
+
+def _mask_array(mask: "np.ndarray | Picture") -> np.ndarray:
+    """An array of numbers; files and PIL images are read as grey."""
+    if isinstance(mask, (str, os.PathLike)):
+        mask = Image.fromarray(load_picture(mask))
+    if isinstance(mask, Image.Image):
+        return np.asarray(mask.convert("L"))
+    try:
+        array = np.asarray(mask)
+    except ValueError:  # rows of unequal length
+        array = np.asarray(None)
+    if array.dtype.kind not in "buif" or array.ndim < 2:
+        raise PictureError(
+            f"The mask is of the type {type(mask).__name__}; expected an array (height, width), a PIL image or a picture file, "
+            "so give `result.mask`, for example."
+        )
+    return array
+
+
+def _middle(array: np.ndarray) -> float:
+    """Above which a number means true: half of 1 for floats and for whole numbers that are 0 and 1 alone, else 127."""
+    return 0.5 if array.dtype.kind == "f" or array.max(initial=0) <= 1 else 127
 
 
 def _checked_feather(feather: int) -> int:

@@ -1,6 +1,7 @@
 """Repainting: what lies beyond mask and feather stays bit for bit, at any size; what lies inside is new."""
 
 import tracemalloc
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -52,9 +53,15 @@ def test_the_given_picture_is_not_written_to(backbone: StandaloneBackbone) -> No
     np.testing.assert_array_equal(image, before)
 
 
-def test_masks_of_every_kind_are_the_same() -> None:
+def test_masks_of_every_kind_are_the_same(tmp_path: Path) -> None:
     mask = _mask(90, 130, slice(20, 60), slice(30, 70))
-    kinds = (mask, np.uint8(mask) * 255, mask.astype(np.float32), Image.fromarray(np.uint8(mask) * 255))
+    grey = Image.fromarray(np.uint8(mask) * 255)
+    grey.save(tmp_path / "mask.png")
+    kinds = (
+        *(mask, mask.astype(np.float32), mask.tolist(), grey, Image.fromarray(mask)),
+        *(np.uint8(mask) * 255, np.uint8(mask), mask.astype(int), np.uint8(mask) * 100 + 100),
+        *(tmp_path / "mask.png", str(tmp_path / "mask.png")),
+    )
     for kind in kinds:
         np.testing.assert_array_equal(prepare_job(picture(), kind, "an owl", native=NATIVE).mask, mask)
 
@@ -66,6 +73,11 @@ def test_alpha_is_one_on_the_mask_and_falls_to_zero_at_the_feather() -> None:
     np.testing.assert_allclose(alpha[0, 3:6], [1, 0.5, 0], atol=1e-6)
     assert not alpha[:, 5:].any()
     np.testing.assert_array_equal(feathered(mask, 0), mask)
+
+
+@pytest.mark.parametrize(("size", "pixels"), [((20, 30), 2), ((256, 256), 8), ((400, 500), 13), ((3000, 4000), 16)])
+def test_the_default_feather_grows_with_the_picture_up_to_16_pixels(size: tuple[int, int], pixels: int) -> None:
+    assert default_feather(Size(*size)) == pixels
 
 
 def test_blending_by_hand() -> None:
@@ -117,6 +129,10 @@ def test_a_large_picture_takes_memory_for_the_crop_alone(rows: slice, most: floa
         ({"mask": np.zeros((90, 130), bool)}, PictureError, "mask is empty"),
         ({"mask": np.ones((130, 90), bool)}, PictureError, "130x90; expected 90x130"),
         ({"mask": np.ones((90, 130, 3), bool)}, PictureError, "90x130x3; expected 90x130"),
+        ({"mask": None}, PictureError, "mask is of the type NoneType; expected an array"),
+        ({"mask": 1}, PictureError, "mask is of the type int; expected an array"),
+        ({"mask": [[1, 2], [3]]}, PictureError, "mask is of the type list; expected an array"),
+        ({"mask": "nowhere.png"}, PictureError, "nowhere.png"),
         ({"prompt": " "}, PhraseError, "prompt is empty"),
         ({"prompt": None}, PhraseError, "prompt is a NoneType"),
         ({"strength": 0}, OptionError, "strength"),
