@@ -27,8 +27,19 @@ def prepare_streams() -> None:
 
 
 def say(text: str) -> None:
-    """A line for people, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for people, on standard error; where that is full or closed nobody reads it, and the work goes on."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
+def settle() -> None:
+    """Empty standard error before the end: what does not fit there must not decide the exit code."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        _drop(sys.stderr)
 
 
 def tell(text: str) -> None:
@@ -58,15 +69,43 @@ def emit(value: dict[str, Any]) -> None:
 
 def drop_output() -> None:
     """Let nothing more reach standard output: a flush at exit would fail once more, and say so."""
+    _drop(sys.stdout)
+
+
+def _drop(stream: Any) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        number = stream.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 @contextlib.contextmanager
 def quiet_output() -> Iterator[None]:
     """Send what libraries print to standard error, so that standard output carries the answer alone."""
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(_Forgiving(sys.stderr)):  # type: ignore[type-var]
         yield
+
+
+class _Forgiving:
+    """A stream whose being full is nobody's failure."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):
+            _drop(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            _drop(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def finite(value: Any, digits: int = 6) -> Any:

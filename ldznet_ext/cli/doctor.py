@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ldznet_ext import __version__, bootstrap
+from ldznet_ext.cli import console
 from ldznet_ext.weights import find_heads, find_model, model_folders
 
 NEEDED = {
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the report; 0 where masks, pictures and edits work, else 1."""
     report = examine()
-    print(json.dumps(report, indent=2) if args.json else "\n".join(lines(report)))
+    console.tell(json.dumps(report, indent=2) if args.json else "\n".join(lines(report)))
     return 0 if all(report["works"][name]["ok"] for name in ("mask", "generate", "edit")) else 1
 
 

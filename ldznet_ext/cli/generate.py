@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         console.emit(answer)
     else:
-        for line in (*lines, outcome.wrote(args.out, [f"{sum(map(_count, images))} files"])):
+        count = sum(map(_count, images))
+        for line in (*lines, outcome.wrote(args.out, [f"{count} file{'s' * (count > 1)}"])):
             console.tell(line)
     return 0
 

@@ -1,6 +1,7 @@
 """`ldznet COMMAND ...`: find the command, parse, run, and turn whatever goes wrong into one sentence and an exit code.
 
-0: done (also when words were not found). 1: a defect of ours. 2: something the user can mend. 130, 143: interrupted.
+0: done (also when words were not found). 1: a defect of ours; of `doctor`: masks, pictures or edits do not work here.
+2: something the user can mend. 130, 143: interrupted.
 Nothing heavy is imported until a command runs, so that --help is immediate.
 """
 
@@ -46,7 +47,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print what was wrong and where the options are listed; exit code 2."""
         message = message.rstrip(".")
-        self.exit(MISTAKE, f"{self.prog}: {message}; see `{self.prog} --help`.\n")
+        console.say(f"{self.prog}: {message}; see `{self.prog} --help`.")
+        self.exit(MISTAKE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DEFECT
     except Exception as error:
         return _explain(error)
+    finally:
+        console.settle()
 
 
 @contextlib.contextmanager

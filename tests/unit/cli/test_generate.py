@@ -46,6 +46,7 @@ def test_a_short_report(ldznet, fake):
     ran = ldznet("generate", "a fox", "--mask", "fox")
     assert ran.out.splitlines()[:2] == ["a-fox_0.png", "  fox  found, score 0.90, box 0,0 to 20,24, 480 pixels"]
     assert "4 files" in ran.out
+    assert ldznet("generate", "a fox").out.splitlines()[-1] == "Wrote 1 file."
 
 
 @pytest.mark.parametrize(

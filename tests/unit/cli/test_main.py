@@ -152,6 +152,16 @@ def test_a_full_standard_output_is_a_sentence(tmp_path, photo):
     assert done.returncode == 2 and "standard output" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(("words", "code"), [(["fox"], 0), (["owl"], 0), ([""], 2), ([], 2), (["fox", "--bogus"], 2)])
+def test_a_full_standard_error_changes_no_exit_code(tmp_path, photo, words, code):
+    with open("/dev/full", "w") as full:
+        arguments = ["mask", str(photo), *words, "--json"]
+        done = process(tmp_path, *arguments, stdout=subprocess.PIPE, stderr=full, capture_output=False, text=True)
+    assert done.returncode == code
+    assert (json.loads(done.stdout)["phrases"][0]["text"] == words[0]) if code == 0 else done.stdout == ""
+
+
 def test_a_reader_that_has_left_is_no_drama(tmp_path, photo):
     read, write = os.pipe()
     os.close(read)
