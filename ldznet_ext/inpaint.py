@@ -223,7 +223,7 @@ def _middle(array: np.ndarray) -> float:
 
 def _checked_feather(feather: int) -> int:
     if isinstance(feather, bool) or not isinstance(feather, (int, np.integer)) or not 0 <= feather <= 1000:
-        raise OptionError(f"The feather is {feather}; expected a whole number of pixels from 0 to 1000.")
+        raise OptionError(f"The feather is {feather}; expected a whole number of pixels from 0 to 1000, so choose one.")
     return int(feather)
 
 

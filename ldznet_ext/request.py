@@ -29,7 +29,7 @@ class SegmentRequest:
 
     def __post_init__(self) -> None:
         if not self.phrases:
-            raise PhraseError('No words were given; expected at least one phrase, for example "fox".')
+            raise PhraseError('No words were given; expected at least one phrase, so give one, for example "fox".')
         for phrase in self.phrases:
             check_phrase(phrase)
         check_threshold(self.threshold)

@@ -38,10 +38,12 @@ class Sampling:
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, Integral) or not 1 <= self.steps <= 1000:
             raise OptionError(
-                f"The number of steps is {self.steps}; expected a whole number from 1 to 1000, for example 20."
+                f"The number of steps is {self.steps}; expected a whole number from 1 to 1000, so choose one, for example 20."
             )
         if not isinstance(self.guidance, Real) or not 0 <= self.guidance <= 100:  # NaN is not
-            raise OptionError(f"The guidance is {self.guidance}; expected a number from 0 to 100, for example 5.")
+            raise OptionError(
+                f"The guidance is {self.guidance}; expected a number from 0 to 100, so choose one, for example 5."
+            )
         check_negative(self.negative)
         object.__setattr__(self, "steps", int(self.steps))  # numpy's numbers are welcome, and become Python's
         object.__setattr__(self, "guidance", float(self.guidance))
@@ -82,7 +84,9 @@ class Start:
 def check_strength(strength: float) -> None:
     """Refuse a strength that is not above 0 and up to 1."""
     if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 < strength <= 1:
-        raise OptionError(f"The strength is {strength}; expected a number above 0 and up to 1, for example 1.")
+        raise OptionError(
+            f"The strength is {strength}; expected a number above 0 and up to 1, so choose one, for example 1."
+        )
 
 
 def check_seed(seed: int) -> int:
@@ -92,7 +96,7 @@ def check_seed(seed: int) -> int:
     except AttributeError:
         number = -1
     if isinstance(seed, bool) or not 0 <= number < 2**63:
-        raise OptionError(f"The seed is {seed}; expected a whole number from 0 to 2**63 - 1.")
+        raise OptionError(f"The seed is {seed}; expected a whole number from 0 to 2**63 - 1, so choose one.")
     return number
 
 

@@ -23,7 +23,7 @@ def check_negative(negative: str) -> None:
 
 def _check_text(text: str, what: str, remedy: str) -> None:
     if not isinstance(text, str):
-        raise PhraseError(f"{what} is a {type(text).__name__}; {remedy}.")
+        raise PhraseError(f"{what} is of the type {type(text).__name__}; {remedy}.")
     if not text.strip():
         raise PhraseError(f"{what} is empty; {remedy}.")
     if len(text) > MAX_CHARACTERS:

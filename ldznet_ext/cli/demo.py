@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     except Stopped as stopped:
         return stopped.code
     except OSError as error:
-        raise OutputError(f"The demo could not be written to {folder} ({error}); free some space or use -o.") from error
+        raise OutputError(
+            f"The demo could not be written to {folder} ({error}); expected room, so free some or use -o."
+        ) from error
     print(f"{folder / 'index.html'} and {folder / 'sheet.png'} in {story.seconds:.0f} s", file=sys.stderr)
     return 0

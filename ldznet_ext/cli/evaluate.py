@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print."""
     if not args.data.strip():
-        raise DataError("The data has no name; expected a folder with annotations.jsonl, or sticker:test.")
+        raise DataError("The data has no name; expected a folder with annotations.jsonl, or sticker:test, so give one.")
     with console.quiet_output(), console.progress("evaluating", "line") as tick:
         answer = engine.evaluate(args.data, args, tick)
     if args.json:

@@ -73,7 +73,9 @@ def _check(args: argparse.Namespace) -> None:
     Sampling(steps=args.steps, guidance=args.guidance)  # refuses what is out of range
     check_seed(args.seed)
     if not 1 <= args.number <= MOST:
-        raise OptionError(f"The number of pictures is {args.number}; expected a whole number from 1 to {MOST:,}.")
+        raise OptionError(
+            f"The number of pictures is {args.number}; expected a whole number from 1 to {MOST:,}, so choose one."
+        )
     check_seed(args.seed + args.number - 1)
     engine.check_method(args.method)
 

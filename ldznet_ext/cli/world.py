@@ -95,9 +95,11 @@ def _render(args: argparse.Namespace) -> Said:
 
     check_seed(args.seed)
     if not 1 <= args.number <= MOST:
-        raise OptionError(f"The number of scenes is {args.number}; expected a whole number from 1 to {MOST:,}.")
+        raise OptionError(
+            f"The number of scenes is {args.number}; expected a whole number from 1 to {MOST:,}, so choose one."
+        )
     if not 64 <= args.size <= 2048:
-        raise OptionError(f"The size is {args.size}; expected a whole number of pixels from 64 to 2048.")
+        raise OptionError(f"The size is {args.size}; expected a whole number of pixels from 64 to 2048, so choose one.")
     rows: list[dict[str, Any]] = []
     with OutputFolder(args.out) as out, console.progress("rendering", "scene") as tick:
         for index in range(args.number):
@@ -145,5 +147,7 @@ def _encoded(array: "np.ndarray", kind: str) -> bytes:
             buffer, kind, **({"quality": 90, "method": 6} if kind == "webp" else {"optimize": True})
         )
     except (OSError, KeyError) as error:
-        raise OutputError(f"A picture could not be encoded as {kind} ({error}); use --format png.") from None
+        raise OutputError(
+            f"A picture could not be encoded as {kind} ({error}); expected a format that Pillow writes, so use --format png."
+        ) from None
     return buffer.getvalue()

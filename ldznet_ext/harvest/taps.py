@@ -65,7 +65,9 @@ def parse_tap(name: str) -> Tap:
     part = (match["part"] or "") if match else ""
     if match is None or part not in PARTS:
         parts = ", ".join(part for part in PARTS if part)
-        raise OptionError(f"The tap is '{name}'; expected in.N, mid or out.N, or one of their parts ({parts}).")
+        raise OptionError(
+            f"The tap is '{name}'; expected in.N, mid or out.N, or one of their parts ({parts}), so choose one."
+        )
     if match["mid"]:
         return Tap("mid", 0, part)
     return Tap("in" if match["stage"] == "in" else "out", int(match["number"]), part)

@@ -84,7 +84,7 @@ class BaseBackbone:
         """The latent grid of a picture size, which must be a multiple of the VAE's factor."""
         if size.height % self.factor or size.width % self.factor:
             raise ModelError(
-                f"The size is {size.height}x{size.width}; expected multiples of {self.factor}, for example "
-                f"{self.native.height}x{self.native.width}."
+                f"The size is {size.height}x{size.width}; expected multiples of {self.factor}, so choose them, for "
+                f"example {self.native.height}x{self.native.width}."
             )
         return Size(size.height // self.factor, size.width // self.factor)

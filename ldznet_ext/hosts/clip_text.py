@@ -118,7 +118,8 @@ class ClipText(nn.Module):
         super().__init__()
         if config.hidden_act not in ACTIVATIONS:
             raise ModelError(
-                f"The text encoder uses the activation '{config.hidden_act}'; expected one of {', '.join(ACTIVATIONS)}."
+                f"The text encoder uses the activation '{config.hidden_act}'; expected one of {', '.join(ACTIVATIONS)}, so "
+                "choose another model."
             )
         self.config = config
         self.embeddings = Embeddings(config)

@@ -30,7 +30,8 @@ def sample(
     """
     if not prompts or len(prompts) != len(seeds):
         raise OptionError(
-            f"There are {len(prompts)} prompts and {len(seeds)} seeds; expected as many of both, at least one."
+            f"There are {len(prompts)} prompts and {len(seeds)} seeds; expected as many of both, at least "
+            "one, so give a seed for each prompt."
         )
     guided, plain = sampling.guided, [sampling.negative] * len(prompts)
     texts = backbone.text([*plain, *prompts]) if guided else backbone.text(prompts)

@@ -47,7 +47,7 @@ class Schedule:
         """
         if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= count <= self.steps:
             raise OptionError(
-                f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, for example 20."
+                f"The number of steps is {count}; expected a whole number from 1 to {self.steps}, so choose one, for example 20."
             )
         if self.spacing == "trailing":
             times = np.round(np.arange(self.steps, 0, -self.steps / count)).astype(int) - 1

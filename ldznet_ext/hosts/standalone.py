@@ -138,7 +138,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
         return torch.float32 if device.type == "cpu" else torch.float16
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if chosen is None or chosen not in DTYPES.values():
-        raise OptionError(f"The type is '{dtype}'; expected one of {', '.join(DTYPES)}.")
+        raise OptionError(f"The type is '{dtype}'; expected one of {', '.join(DTYPES)}, so choose one.")
     return chosen
 
 
@@ -187,7 +187,8 @@ def _from_hub(source: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise ModelError(
-            f"The model '{source}' is not here and huggingface_hub is missing; install it or name a folder."
+            f"The model '{source}' is not here and huggingface_hub is missing; expected one of them, so install it "
+            "or name a folder."
         ) from error
     wanted = ["*.json", *(f"{part}/{pattern}" for part in (*PARTS, "scheduler") for pattern in HUB_FILES)]
     with contextlib.suppress(Exception):  # not in the hub's cache: many types, none of them stable between its versions
@@ -199,5 +200,5 @@ def _from_hub(source: str) -> Path:
     except Exception as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise NetworkError(
-            f"The model '{source}' could not be fetched ({reason}); check the name and the network."
+            f"The model '{source}' could not be fetched ({reason}); expected a hub model and a network, so check both."
         ) from error

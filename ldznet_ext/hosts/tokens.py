@@ -98,7 +98,9 @@ def _from_tables(folder: Path) -> "Tokenizer":
             str(folder / "vocab.json"), str(folder / "merges.txt"), end_of_word_suffix="</w>", unk_token=END
         )
     except Exception as error:  # the library raises bare Exceptions
-        raise ModelError(f"{folder} does not hold a readable tokenizer; expected vocab.json and merges.txt.") from error
+        raise ModelError(
+            f"{folder} does not hold a readable tokenizer; expected vocab.json and merges.txt, so fetch the model again."
+        ) from error
     tokenizer = Tokenizer(bpe)
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -115,7 +117,8 @@ def _from_single(folder: Path) -> "Tokenizer":
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:
         raise ModelError(
-            f"{folder} holds no readable tokenizer; expected vocab.json and merges.txt, or tokenizer.json."
+            f"{folder} holds no readable tokenizer; expected vocab.json and merges.txt, or tokenizer.json, so "
+            "fetch the model again."
         ) from error
 
 

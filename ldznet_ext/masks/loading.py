@@ -36,7 +36,8 @@ def load_picture(source: Picture) -> np.ndarray:
     if isinstance(source, (str, os.PathLike)):
         return _from_file(source)
     raise PictureError(
-        f"The picture is a {type(source).__name__}; expected a file path, a PIL image or a uint8 array (h w 3)."
+        f"The picture is a {type(source).__name__}; expected a file path, a PIL image or a uint8 array (h w 3), so "
+        "give one of them."
     )
 
 
@@ -72,12 +73,12 @@ def _open(path: Path, name: str) -> Image.Image:
         return Image.open(path)
     except Image.DecompressionBombError:
         raise PictureError(
-            f"{name} has far more than {MAX_PIXELS // 1_000_000} megapixels, the most that is expected, "
-            "so shrink or crop it first."
+            f"{name} has far more than {MAX_PIXELS // 1_000_000} megapixels; expected at most that many, so shrink or crop it "
+            "first."
         ) from None
     except Image.UnidentifiedImageError:
         raise PictureError(
-            f"{name} is not a picture that can be read; expected PNG, JPEG, WebP, GIF, BMP or TIFF."
+            f"{name} is not a picture that can be read; expected PNG, JPEG, WebP, GIF, BMP or TIFF, so convert it."
         ) from None
     except Exception as error:  # Pillow's plugins raise anything from SyntaxError to struct.error on a damaged header
         raise _damaged(name, error) from None
@@ -96,7 +97,9 @@ def _check_file(path: Path, name: str) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, PictureError):
             raise
-        raise PictureError(f"{name} cannot be opened ({_reason(error)}); expected a readable picture file.") from None
+        raise PictureError(
+            f"{name} cannot be opened ({_reason(error)}); expected a readable picture file, so check its path and permissions."
+        ) from None
 
 
 def _from_image(image: Image.Image, name: str) -> np.ndarray:
@@ -133,7 +136,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4):
         raise PictureError(
-            f"The picture array has shape {array.shape}; expected (height, width, 3) or (height, width)."
+            f"The picture array has shape {array.shape}; expected (height, width, 3) or (height, width), so reshape it."
         )
     check_size(Size(*array.shape[:2]), "The picture array")
     array = _eight_bits(_checked_dtype(array), wide=array.dtype == np.uint16)
@@ -153,7 +156,7 @@ def _checked_dtype(array: np.ndarray) -> np.ndarray:
         return array.astype(np.float32)
     raise PictureError(
         f"The picture array is {array.dtype} from {array.min()} to {array.max()}; expected uint8 (0-255), uint16 or "
-        "float in 0..1."
+        "float in 0..1, so convert it."
     )
 
 

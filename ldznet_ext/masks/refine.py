@@ -59,7 +59,9 @@ def refine(prob: np.ndarray, picture: np.ndarray | Guide, *, rounds: int = ROUND
     """
     guide = picture if isinstance(picture, Guide) else prepare(picture)
     if prob.shape != guide.picture.shape[:2]:
-        raise ValueError(f"The map is {prob.shape}, its picture {guide.picture.shape[:2]}; expected the same size.")
+        raise ValueError(
+            f"The map is {prob.shape}, its picture {guide.picture.shape[:2]}; expected the same size, so resize one."
+        )
     low, high = float(prob.min()), float(prob.max())
     if high - low < 1e-6:
         return np.array(prob, np.float32)

@@ -68,8 +68,8 @@ def _check_fit(head: ZNet, own: Mapping[str, Tensor], unet: Mapping[str, Tensor]
     wrong = next((key for key in inner if own[key].shape != unet[key].shape), None)
     if wrong is not None:
         raise HeadError(
-            f"The UNet has {wrong} of shape {tuple(unet[wrong].shape)}; the head '{head.preset.name}' expected "
-            f"{tuple(own[wrong].shape)}, so use a UNet of the same widths and text width."
+            f"The UNet has {wrong} of shape {tuple(unet[wrong].shape)}; expected {tuple(own[wrong].shape)}, that of the head "
+            f"'{head.preset.name}', so use a UNet of the same widths and text width."
         )
     strange = [key for key in unet if key not in own and not key.startswith(EXIT)]
     if strange or not inner:

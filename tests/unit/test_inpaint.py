@@ -134,7 +134,7 @@ def test_a_large_picture_takes_memory_for_the_crop_alone(rows: slice, most: floa
         ({"mask": [[1, 2], [3]]}, PictureError, "mask is of the type list; expected an array"),
         ({"mask": "nowhere.png"}, PictureError, "nowhere.png"),
         ({"prompt": " "}, PhraseError, "prompt is empty"),
-        ({"prompt": None}, PhraseError, "prompt is a NoneType"),
+        ({"prompt": None}, PhraseError, "prompt is of the type NoneType"),
         ({"strength": 0}, OptionError, "strength"),
         ({"strength": float("nan")}, OptionError, "strength"),
         ({"feather": -1}, OptionError, "feather"),

@@ -17,8 +17,8 @@ def test_words_in_any_script(text: str) -> None:
     [
         ("", "is empty"),
         (" \n", "is empty"),
-        (3, "is a int"),
-        (None, "is a NoneType"),
+        (3, "is of the type int"),
+        (None, "is of the type NoneType"),
         ("x" * 20_001, "has 20,001 characters"),
         ("fox \ud83e", "is no valid Unicode at character 5"),
         ("\udcff", "is no valid Unicode at character 1"),

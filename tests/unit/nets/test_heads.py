@@ -203,7 +203,7 @@ def test_the_wide_decoder_keeps_its_own_start() -> None:
 
 def test_a_unet_of_other_widths_is_refused_not_ignored() -> None:
     with pytest.raises(
-        HeadError, match=r"attn2\.to_k\.weight of shape \(32, 12\); the head 'sticker' expected \(32, 13\)"
+        HeadError, match=r"attn2\.to_k\.weight of shape \(32, 12\); expected \(32, 13\), that of the head 'sticker', so"
     ):
         start_from_unet(small("ldznet", context_dim=13), diffusion_unet().state_dict())
     with pytest.raises(HeadError, match="in the CompVis layout"):
