@@ -120,7 +120,10 @@ def _check_ranges(info: HeadInfo) -> None:
         if not right:
             raise ValueError(f"{name} is {value}")
     for tap in info.taps:
-        parse_tap(tap)
+        try:
+            parse_tap(tap)
+        except LdznetError:
+            raise ValueError(f"the tap '{tap}' is none") from None
 
 
 def build_from(info: HeadInfo) -> "ZNet":
