@@ -23,16 +23,19 @@ def fitting_heads(backbone: "Backbone", kind: str | None = None) -> list[HeadFil
 
     The folder that the model lies in comes first, then the others in their order.
     """
-    folders = _folders(backbone)
-    files = {folder: head_files(folder) for folder in folders}
-    for folder, heads in files.items():
+    home = _home(backbone)
+    folders = list(dict.fromkeys([*([home] if home else []), *weights.model_folders()]))
+    every: list[HeadFile] = []
+    for folder in folders:
+        heads = head_files(folder)
+        every += heads
         if fitting := [head for head in heads if head.fits(backbone.family, kind)]:
             return fitting
-        if folder == _home(backbone) and (wrong := _wrong(heads, backbone.family)):
+        if folder == home and (wrong := _wrong(heads, backbone.family)):
             raise _refusal(
-                f"The folder {folder} of the model '{backbone.name}' has no usable {_named(kind)} ({_listed(wrong)})", backbone
+                f"The folder {folder} of the model '{backbone.name}' has no usable {_named(kind)} ({_listed(wrong)})",
+                backbone,
             )
-    every = [head for heads in files.values() for head in heads]
     raise _refusal(
         f"No {_named(kind)} for the model '{backbone.name}' was found in {', '.join(map(str, folders))} ({_listed(every)})",
         backbone,
@@ -46,11 +49,6 @@ def _home(backbone: "Backbone") -> Path | None:
         return None
     here = os.path.abspath(folder)
     return next((found for found in weights.model_folders() if os.path.abspath(found) == here), None)
-
-
-def _folders(backbone: "Backbone") -> list[Path]:
-    home = _home(backbone)
-    return list(dict.fromkeys([*([home] if home else []), *weights.model_folders()]))
 
 
 def _wrong(heads: list[HeadFile], family: str) -> list[HeadFile]:
