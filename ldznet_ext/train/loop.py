@@ -135,7 +135,7 @@ class _Run:
         """The first process' clock: phases must end at the same step everywhere, or the processes wait for ever."""
         if self.accelerator.num_processes == 1:
             return elapsed
-        return broadcast(torch.tensor(elapsed, dtype=torch.float64, device=self.accelerator.device)).item()
+        return broadcast(torch.tensor(elapsed, device=self.accelerator.device)).item()
 
     def _phase_over(self) -> bool:
         """Whether the running phase has had its share; the last one ends with the budget."""
