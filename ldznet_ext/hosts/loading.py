@@ -195,13 +195,13 @@ def pick_fields(kind: type[Config], settings: Mapping[str, Any], what: str = "th
 
 
 def _like(value: object, default: object) -> bool:
-    """Whether a setting is of the type of its default; whole numbers are sizes, so at least 1."""
+    """Whether a setting is of the type of its default; whole numbers are counts, and 0 layers a level are legal."""
     if isinstance(default, tuple):
         return isinstance(value, tuple) and bool(value) and all(_like(item, default[0]) for item in value)
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, int):
-        return isinstance(value, int) and value >= 1
+        return isinstance(value, int) and value >= 0
     if isinstance(default, float):
         return isinstance(value, (int, float)) and 0 < value < float("inf")
     return isinstance(value, type(default))
@@ -217,7 +217,7 @@ def _native(settings: Mapping[str, Any], vae: AutoencoderConfig) -> Size:
     """The picture size a model was trained at; diffusers gives it in latent cells, as one side or as height and width."""
     given = settings.get("sample_size") or 64
     sides = (given, given) if isinstance(given, int) else tuple(given) if isinstance(given, (list, tuple)) else ()
-    if len(sides) != 2 or not all(_like(side, 64) for side in sides):
+    if len(sides) != 2 or not all(side and _like(side, 64) for side in sides):
         raise ModelError(
             f"The UNet's sample_size is {given!r}; expected one whole number or two, such as 64, so restore its config.json."
         )

@@ -78,7 +78,7 @@ def test_settings_reach_the_engine_and_options_may_stand_anywhere(ldznet, fake, 
     assert settings == {"method": "ldznet", "threshold": 0.25, "refine": False}
 
 
-@pytest.mark.parametrize("words", ["🦊", "ثعلب أحمر", "שועל", "狐狸", "a\tfox\nand owl", "fox " * 300, "\udce9t\udce9"])
+@pytest.mark.parametrize("words", ["🦊", "ثعلب أحمر", "שועל", "狐狸", "a\tfox\nand owl", "fox " * 300])
 def test_words_in_any_script_and_of_any_length(ldznet, fake, photo, words):
     ran = ldznet("mask", photo, words, "--json")
     assert ran.json["phrases"][0]["text"] == words

@@ -165,7 +165,7 @@ def test_garbled_settings(folder: Path) -> None:
         ("vae", {"block_out_channels": []}, "setting block_out_channels"),
         ("vae", {"block_out_channels": [32, "a"]}, "setting block_out_channels"),
         ("vae", {"scaling_factor": "0.5"}, "setting scaling_factor"),
-        ("vae", {"layers_per_block": 0}, "setting layers_per_block"),
+        ("vae", {"layers_per_block": -1}, "setting layers_per_block"),
         ("text_encoder", {"hidden_size": "a"}, "setting hidden_size of copy/text_encoder is 'a'"),
         ("text_encoder", {"num_attention_heads": 5}, "32 channels cannot be shared by 5 heads"),
         ("unet", {"attention_head_dim": 7}, "32 channels cannot be shared by 7 heads"),

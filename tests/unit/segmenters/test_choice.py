@@ -83,7 +83,9 @@ def test_where_none_fits_all_that_was_found_is_listed(
     (tmp_path / "a.safetensors").write_text("no")
     write_head(tmp_path / "b.safetensors", "znet", family="sd1")
     for method in ("auto", "rgbnet"):
-        with pytest.raises(HeadError, match=r"a.safetensors cannot be read.*b.safetensors is a head of kind 'znet' for"):
+        with pytest.raises(
+            HeadError, match=r"a.safetensors cannot be read.*b.safetensors is a head of kind 'znet' for"
+        ):
             pick_segmenter(method, backbone)
 
 

@@ -125,7 +125,11 @@ def test_a_head_of_another_family(backbone: StandaloneBackbone, tmp_path: Path) 
     [
         ("ldznet", {"context_dim": 48}, "text states 48 wide, and those of the model 'sticker-sd' are 32; expected"),
         ("rgbnet", {"context_dim": 48}, "text states 48 wide, and those of the model 'sticker-sd' are 32; expected"),
-        ("znet", {"latent_channels": 16}, "latents 16 channels deep, and those of the model 'sticker-sd' are 4; expected"),
+        (
+            "znet",
+            {"latent_channels": 16},
+            "latents 16 channels deep, and those of the model 'sticker-sd' are 4; expected",
+        ),
     ],
 )
 def test_a_head_of_the_family_for_other_widths(

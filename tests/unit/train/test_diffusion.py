@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from ldznet_ext.train import diffusion
 from ldznet_ext.train.diffusion import DiffusionTask, build_sticker_sd
 from ldznet_ext.train.loop import CHECKPOINT, train
+from ldznet_ext.train.painter import Painter
 from ldznet_ext.train.recipe import load_recipe
 from ldznet_ext.train.tokenizer import bpe_file
 from tests.unit.train.recipes import diffusion_recipe, few_texts
@@ -102,9 +103,8 @@ def test_texts_hold_captions_and_phrases(recipe):
 def test_empty_captions_and_the_weight_of_low_noise(recipe, monkeypatch):
     task = DiffusionTask(recipe)
     asked = []
-    monkeypatch.setattr(
-        task, "tokens", lambda texts: asked.extend(texts) or torch.zeros(len(texts), 77, dtype=torch.long)
-    )
+    ids = lambda painter, texts: asked.extend(texts) or torch.zeros(len(texts), 77, dtype=torch.long)  # noqa: E731
+    monkeypatch.setattr(Painter, "tokens", ids)
     task.module = torch.nn.Linear(1, 1)
     task.module.forward = lambda noisy, timesteps, tokens: torch.zeros_like(noisy)
     batch = {"latent": torch.zeros(64, 4, 2, 2), "caption": ["a fox"] * 64}

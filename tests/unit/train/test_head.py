@@ -34,7 +34,13 @@ def recipe(kind, folder, **changes):
         "sample_minutes": 999.0,
         "phases": [{"share": 1.0, "size": 64, "batch": 2, "rate": 1e-3}],
         "model": {"head": kind, "preset": "sticker", "sticker_sd": str(folder)},
-        "data": {"styles": [], "phrases_each": 2, "caption_features": 0.5, "calibration_scenes": 8, "calibration_paintings": 2},
+        "data": {
+            "styles": [],
+            "phrases_each": 2,
+            "caption_features": 0.5,
+            "calibration_scenes": 8,
+            "calibration_paintings": 2,
+        },
         "loss": {"dice": 0.5},
     }
     return parse_recipe({**settings, **changes})
