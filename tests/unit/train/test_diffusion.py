@@ -14,9 +14,12 @@ from ldznet_ext.train.loop import CHECKPOINT, train
 from ldznet_ext.train.painter import Painter
 from ldznet_ext.train.recipe import load_recipe
 from ldznet_ext.train.tokenizer import bpe_file
+from ldznet_ext.weights import find_model
 from tests.unit.train.recipes import diffusion_recipe, few_texts
 
-pytestmark = pytest.mark.skipif(bpe_file() is None, reason="open_clip_torch is not there")
+pytestmark = pytest.mark.skipif(
+    bpe_file() is None and find_model("sticker-sd") is None, reason="neither open_clip_torch nor Sticker-SD is there"
+)
 
 
 class Killed(Exception):
