@@ -24,7 +24,8 @@ def fitting_heads(backbone: "Backbone", kind: str | None = None) -> list[HeadFil
     The folder that the model lies in comes first, then the others in their order.
     """
     home = _home(backbone)
-    folders = list(dict.fromkeys([*([home] if home else []), *weights.model_folders()]))
+    places: list[Path] = [*([home] if home else []), *weights.model_folders()]
+    folders = list(dict.fromkeys(places))
     every: list[HeadFile] = []
     for folder in folders:
         heads = head_files(folder)

@@ -40,7 +40,8 @@ class HeadTask:
         self.recipe, model = recipe, recipe.model
         folder = Path(model["sticker_sd"])
         self.vae = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32))
-        networks = _frozen(load_networks(folder))
+        networks = load_networks(folder)
+        _frozen(networks)
         self.unet, self.text = networks.unet, networks.text_encoder
         self.painter = Painter(networks, self.vae, CLIPTokenizer.from_pretrained(folder / "tokenizer"))
         self.styles = tuple(recipe.data["styles"]) or None

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class CaptionedScenes(Dataset):
     def scene(self, index: int) -> Scene:
         return scene(self.seed, index, split=self.split, concepts=self.concepts, size=self.size)
 
-    def __getitem__(self, index: int) -> dict[str, object]:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         painted = self.scene(index)
         return {"pixels": pixels_of(painted.picture), "caption": caption(painted, index % VARIANTS)}
 
@@ -66,7 +67,7 @@ class CachedLatents(Dataset):
             captions += json.loads(path.with_suffix(".json").read_text())
         self.latents, self.captions = torch.cat(parts), captions
 
-    def __getitem__(self, index: int) -> dict[str, object]:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         turn, place = divmod(index, self.count)
         return {"latent": self.latents[place].float(), "caption": self.captions[place][turn % VARIANTS]}
 

@@ -1,5 +1,7 @@
 """Scenes with a few of their phrases and exact masks: what the heads learn from."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -32,7 +34,7 @@ class PhrasedScenes(Dataset):
     ) -> None:
         self.seed, self.size, self.styles, self.each, self.split = seed, size, styles, each, split
 
-    def __getitem__(self, index: int) -> dict[str, object]:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         painted = scene(self.seed, index, split=self.split, styles=self.styles, size=self.size)
         chosen = choose(phrases(painted), self.each, np.random.default_rng([self.seed, index, 7]))
         return {
