@@ -14,11 +14,6 @@ class Size(NamedTuple):
         """Number of pixels."""
         return self.height * self.width
 
-    @property
-    def diagonal(self) -> float:
-        """Length of the diagonal in pixels."""
-        return (self.height**2 + self.width**2) ** 0.5
-
     def scaled(self, factor: float) -> "Size":
         """Both sides times `factor`, rounded, at least one pixel.
 

@@ -7,9 +7,6 @@ from ldznet_ext.errors import OptionError, PhraseError
 from ldznet_ext.sampling import check_seed
 from ldznet_ext.words import check_phrase
 
-DEFAULT_TIMESTEP = 400
-"""The paper's Figure 4: features of steps 300-500 are the most semantic."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRequest:

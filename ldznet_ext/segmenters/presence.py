@@ -26,7 +26,7 @@ class Calibration:
     def score(self, statistics: np.ndarray) -> np.ndarray:
         """Probability of presence (p,) from the statistics (p, 4)."""
         standard = (np.asarray(statistics, np.float64) - self.mean) / self.scale
-        return _sigmoid(standard @ np.asarray(self.weights) + self.bias).astype(np.float32)
+        return sigmoid(standard @ np.asarray(self.weights) + self.bias).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it, with the names of the statistics."""
@@ -65,7 +65,7 @@ def presence_stats(logits: np.ndarray) -> np.ndarray:
     top = max(1, count // 100)
     rank = min(count - 1, int(count * 0.995))
     ordered = np.partition(flat, sorted({count - top, rank}), axis=1)
-    probs = _sigmoid(flat)
+    probs = sigmoid(flat)
     inside = probs > 0.5
     area = inside.sum(axis=1)
     mean_inside = np.where(area > 0, (probs * inside).sum(axis=1) / np.maximum(area, 1), 0.5)
@@ -75,7 +75,7 @@ def presence_stats(logits: np.ndarray) -> np.ndarray:
 
 def raw_score(logits: np.ndarray) -> np.ndarray:
     """The score of a head without calibration: the mean probability of the map's top 1 %."""
-    return _sigmoid(presence_stats(logits)[:, 1])
+    return sigmoid(presence_stats(logits)[:, 1])
 
 
 def fit_presence(stats: np.ndarray, present: np.ndarray) -> Calibration:
@@ -88,7 +88,7 @@ def fit_presence(stats: np.ndarray, present: np.ndarray) -> Calibration:
     weights = np.zeros(rows.shape[1])
     ridge = np.diag([RIDGE * len(rows)] * (rows.shape[1] - 1) + [1e-9])
     for _ in range(100):
-        probs = _sigmoid(rows @ weights)
+        probs = sigmoid(rows @ weights)
         gradient = rows.T @ (probs - present) + ridge @ weights
         hessian = (rows * (probs * (1 - probs))[:, None]).T @ rows + ridge
         step = np.linalg.solve(hessian, gradient)
@@ -107,5 +107,6 @@ def found_threshold(scores: np.ndarray, present: np.ndarray, recall: float = 0.9
     return float(ordered[max(needed, 1) - 1])
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Logits to probabilities, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))

@@ -15,6 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ldznet_ext.train.latents import pixels_of
 from ldznet_ext.train.recipe import Phase, Recipe
 from ldznet_ext.world.scenes import scene
 
@@ -31,18 +32,18 @@ class Crops(Dataset):
 
     def picture(self, index: int) -> np.ndarray:
         """uint8 (size size 3) of a scene."""
-        if not self.scenes:
-            return scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
-        index %= self.scenes
-        if index not in self.painted:
-            self.painted[index] = scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
-        return self.painted[index]
+        index = index % self.scenes if self.scenes else index
+        if index in self.painted:
+            return self.painted[index]
+        picture = scene(self.seed, index, split=self.split, concepts="known", size=self.size).picture
+        if self.scenes:
+            self.painted[index] = picture
+        return picture
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         picture = self.picture(index)
         y, x = np.random.default_rng([self.seed, index]).integers(0, self.size - self.crop + 1, 2)
-        cut = picture[y : y + self.crop, x : x + self.crop]
-        return {"pixels": rearrange(torch.from_numpy(cut.copy()), "h w c -> c h w").float() / 127.5 - 1}
+        return {"pixels": pixels_of(picture[y : y + self.crop, x : x + self.crop])}
 
 
 def build_autoencoder(channels: list[int], layers: int) -> AutoencoderKL:

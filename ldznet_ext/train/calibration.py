@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
-from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats
+from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats, sigmoid
 from ldznet_ext.train.latents import encode, pixels_of
 from ldznet_ext.train.phrased import PhrasedScenes
 from ldznet_ext.weights import HeadInfo
@@ -48,7 +48,7 @@ def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) 
         there = case.masks.flatten(1).any(1).numpy()
         stats.append(presence_stats(logits))
         present.append(there)
-        overlaps += [_ious(prob, mask) for prob, mask in zip(_sigmoid(logits[there]), case.masks[there], strict=True)]
+        overlaps += [_ious(prob, mask) for prob, mask in zip(sigmoid(logits[there]), case.masks[there], strict=True)]
         if features is not None:
             asked = index % EACH + 1  # people ask for one thing as often as for several
             pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps))
@@ -123,7 +123,3 @@ def _ious(prob: np.ndarray, mask: Tensor) -> np.ndarray:
     flat = rearrange(cuts, "t h w -> t (h w)")
     both = (flat & truth.reshape(-1)).sum(1)
     return both / np.maximum(1, flat.sum(1) + truth.sum() - both)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * logits))

@@ -99,7 +99,7 @@ def _encode_shard(
         scenes = [source.scene(i) for i in range(start, min(indices.stop, start + batch))]
         captions += [[caption(painted, variant) for variant in range(VARIANTS)] for painted in scenes]
         pixels = torch.stack([pixels_of(painted.picture) for painted in scenes])
-        latents.append(encode(vae, pixels).half())
+        latents.append(encode(vae, pixels).half().cpu())
     path.with_suffix(".json").write_text(json.dumps(captions))
     part = path.with_suffix(".part")
     save_file({"latent": torch.cat(latents).contiguous()}, part, metadata=meta)
@@ -111,11 +111,11 @@ def encode(vae, pixels: Tensor) -> Tensor:
     """Posterior mean times the scaling factor, float32 (b 4 h/8 w/8), on the VAE's device."""
     weight = next(vae.parameters())
     mean = vae.encode(pixels.to(weight.device, weight.dtype)).latent_dist.mean
-    return mean.float().cpu() * vae.config.scaling_factor
+    return mean.float() * vae.config.scaling_factor
 
 
 @torch.no_grad()
 def decode(vae, latent: Tensor) -> Tensor:
-    """Pixels in about -1..1 of scaled latents."""
+    """Pixels in about -1..1 of scaled latents, float32, on the VAE's device."""
     weight = next(vae.parameters())
-    return vae.decode((latent / vae.config.scaling_factor).to(weight.device, weight.dtype)).sample.float().cpu()
+    return vae.decode((latent / vae.config.scaling_factor).to(weight.device, weight.dtype)).sample.float()
