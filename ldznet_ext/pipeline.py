@@ -207,3 +207,5 @@ def _messages(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence
         )
     elif evidence.logits.size and not evidence.calibrated:
         yield "The scores are uncalibrated: the head brings no statistics of its training pictures."
+    if evidence.message:
+        yield evidence.message

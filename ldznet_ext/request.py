@@ -14,7 +14,8 @@ class SegmentRequest:
 
     `phrases`: one map each. `method`: a name of the registry or "auto". `threshold` in (0, 1) cuts `prob` into `mask`
     (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `seed`: of the noise
-    that is added before the harvesting pass. `timestep` 0..999 of that pass (None: the head's own, 400).
+    that is added before the harvesting pass. `timestep` 0..999 of that pass (None: the head's own, 400). `exclusive`: a
+    pixel belongs to one phrase at most, so a method may let them compete.
     """
 
     phrases: tuple[str, ...]
@@ -23,6 +24,7 @@ class SegmentRequest:
     refine: bool = True
     seed: int = 0
     timestep: int | None = None
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         if not self.phrases:

@@ -47,7 +47,8 @@ class Evidence:
 
     logits: float32 (p h w) at the network's size. scores: (p,) 0..1, the probability that each phrase is there.
     found_threshold: the score from which it counts as found. mask_threshold: cuts `prob` by default. familiar: None
-    where the method has no statistics. calibrated: whether the scores are. unet_calls: of the diffusion model.
+    where the method has no statistics. calibrated: whether the scores are. unet_calls: of the diffusion model. message: what
+    a person should know of it, in a sentence, or nothing.
     """
 
     logits: np.ndarray
@@ -57,6 +58,7 @@ class Evidence:
     familiar: bool | None = None
     calibrated: bool = False
     unet_calls: int = 0
+    message: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
