@@ -76,6 +76,10 @@ class Backbone(Protocol):
         """The words of a phrase that the model never saw in training; none where it brings no list."""
         ...
 
+    def token_ids(self, text: str) -> Sequence[int]:
+        """The tokens of a text, however many, without start, end and padding."""
+        ...
+
     def overflow(self, phrase: str) -> int:
         """How many tokens of a phrase are beyond what the text encoder reads."""
         ...

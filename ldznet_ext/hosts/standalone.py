@@ -67,6 +67,10 @@ class StandaloneBackbone(BaseBackbone):
         """Words with tokens that are not in the model's `tokens_seen.json`; none where it has no such list."""
         return self.tokens.unknown_words(phrase)
 
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of all tokens of a text, nothing around them."""
+        return self.tokens.ids(text)
+
     def overflow(self, phrase: str) -> int:
         """Tokens beyond the 75 that are read."""
         return self.tokens.overflow(phrase)

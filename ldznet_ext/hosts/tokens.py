@@ -37,16 +37,16 @@ class Tokens:
 
     def encode(self, phrase: str) -> list[int]:
         """Exactly 77 ids: start, the words (cut after 75 tokens), end, padding."""
-        ids = [self._start, *self._ids(phrase)[: POSITIONS - 2], self._end]
+        ids = [self._start, *self.ids(phrase)[: POSITIONS - 2], self._end]
         return ids + [self._pad] * (POSITIONS - len(ids))
 
     def overflow(self, phrase: str) -> int:
         """How many tokens of a phrase do not fit and are not read."""
-        return max(0, len(self._ids(phrase)) - (POSITIONS - 2))
+        return max(0, len(self.ids(phrase)) - (POSITIONS - 2))
 
     def unknown_words(self, phrase: str) -> tuple[str, ...]:
         """Words, as typed, with a token never seen in training; a phrase of marks alone, or of no token, is unknown itself."""
-        if _only_marks(phrase) or not self._ids(phrase):
+        if _only_marks(phrase) or not self.ids(phrase):
             return (phrase.strip() or phrase,)
         if self.seen is None:
             return ()
@@ -63,7 +63,8 @@ class Tokens:
                 unknown[word.strip(".,;:!?\"'()")] = None
         return tuple(unknown)
 
-    def _ids(self, phrase: str) -> list[int]:
+    def ids(self, phrase: str) -> list[int]:
+        """Ids of all tokens of a phrase, without start, end and padding."""
         return self._tokenizer.encode(phrase, add_special_tokens=False).ids
 
 
