@@ -24,6 +24,7 @@ from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:
     from ldznet_ext.masks.imaging import Picture
+    from ldznet_ext.masks.refine import Guide
 
 
 def segment(
@@ -81,7 +82,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         mask=mask,
         seconds=clock.seconds(),
         unet_calls=evidence.unet_calls,
-        message=" ".join(_messages(backbone, unknown, evidence)),
+        message=" ".join(explain(backbone, unknown, evidence)),
         provenance={
             **evidence.provenance,
             "seed": request.seed,
@@ -155,19 +156,23 @@ class _Found:
         return _cut(PhraseResult(text=phrase, status=status, score=score, prob=prob, box=None, area=0), self.threshold)
 
     def _prob(self, row: int) -> np.ndarray:
-        """float32 (h w), resized as logits, then snapped to the picture's edges."""
-        logits = undo(self.evidence.logits[row : row + 1], self.view.fit)[0]
-        # in place: at 100 megapixels every copy counts
-        np.multiply(logits, 0.5, out=logits)
-        prob = np.tanh(logits, out=logits)
-        prob += 1
-        prob *= 0.5
-        return refine(prob, self._guide) if self.request.refine else prob
+        return own_size(self.evidence.logits[row], self.view, self._guide if self.request.refine else None)
 
     @cached_property
-    def _guide(self) -> Any:
+    def _guide(self) -> "Guide":
         """The picture's edges, shared by all phrases."""
         return prepare(self.view.picture)
+
+
+def own_size(logits: np.ndarray, view: View, guide: "Guide | None") -> np.ndarray:
+    """Logits (h' w') as probabilities, float32 (h w): resized as logits, then snapped to the picture's edges by its guide."""
+    logits = undo(logits[None], view.fit)[0]
+    # in place: at 100 megapixels every copy counts
+    np.multiply(logits, 0.5, out=logits)
+    prob = np.tanh(logits, out=logits)
+    prob += 1
+    prob *= 0.5
+    return prob if guide is None else refine(prob, guide)
 
 
 def _cut(answer: PhraseResult, threshold: float) -> PhraseResult:
@@ -194,7 +199,8 @@ def _no_evidence() -> Evidence:
     return Evidence(logits=np.zeros((0, 1, 1), np.float32), scores=np.zeros(0, np.float32))
 
 
-def _messages(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: Evidence) -> Iterable[str]:
+def explain(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: Evidence) -> Iterable[str]:
+    """Sentences that a person should read beside the answer."""
     words = sorted({word for found in unknown.values() for word in found})
     if words:
         quoted = ", ".join(f'"{word[:40]}"' for word in words[:5])

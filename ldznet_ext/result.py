@@ -51,3 +51,40 @@ class Segmentation:
     unet_calls: int
     message: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassResult:
+    """One name's answer when every pixel of a picture was labelled.
+
+    `label` is its number in the map of labels: its place among the names given. `score` (0..1) is that of its presence, `box`
+    and `area` are of the pixels that bear its label (None and 0 where there are none).
+    """
+
+    name: str
+    label: int
+    status: str
+    score: float
+    box: Box | None
+    area: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelling:
+    """Every pixel of a picture with the name it belongs to.
+
+    `labels` (int16 h w) holds each pixel's label, -1 where no name fits. A name that is not found, or unknown, or on an
+    unfamiliar picture labels nothing, unless absent ones were to be kept. The rest is as in `Segmentation`.
+    """
+
+    size: Size
+    method: str
+    model: str
+    familiar: bool | None
+    calibrated: bool = True
+    classes: tuple[ClassResult, ...]
+    labels: "np.ndarray"
+    seconds: dict[str, float]
+    unet_calls: int
+    message: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)

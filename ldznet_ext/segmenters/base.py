@@ -48,7 +48,8 @@ class Evidence:
     logits: float32 (p h w) at the network's size. scores: (p,) 0..1, the probability that each phrase is there.
     found_threshold: the score from which it counts as found. mask_threshold: cuts `prob` by default. familiar: None
     where the method has no statistics. calibrated: whether the scores are. unet_calls: of the diffusion model. message: what
-    a person should know of it, in a sentence, or nothing.
+    a person should know of it, in a sentence, or nothing. background: float32 (h w) logits of none of the phrases, where they
+    were asked to exclude one another and the method knows them.
     """
 
     logits: np.ndarray
@@ -59,6 +60,7 @@ class Evidence:
     calibrated: bool = False
     unet_calls: int = 0
     message: str = ""
+    background: np.ndarray | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
