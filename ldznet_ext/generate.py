@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.geometry import Size
-from ldznet_ext.harvest.sampling import Kept, harvest_nearest, second_half
-from ldznet_ext.harvest.taps import LDZNET_TAPS
+from ldznet_ext.harvest.sampling import Kept, second_half
+from ldznet_ext.harvest.wanted import Wanted, harvest_wanted
 from ldznet_ext.masks.imaging import Fit
 from ldznet_ext.pipeline import as_request, check_length, find
 from ldznet_ext.result import Segmentation
@@ -42,25 +42,28 @@ def generate_and_segment(
 ) -> tuple[Image.Image, Segmentation]:
     """Paint `prompt` and find `words` in it.
 
-    The conditional rows of the sampling step nearest t = 400 serve as features for all words, and the final latent stands
-    for the picture: `unet_calls` of the result is 0. Where no step falls into 200-600 one extra pass is made, which
-    `unet_calls` counts and `message` says. seed: of the painting. size: multiples of 64, by default the model's own.
+    What the method wants of the steps is read as they pass (a head: the one nearest t = 400), conditional rows only, and serves
+    for all words; the final latent stands for the picture: `unet_calls` of the result is 0. Where no step is near enough one
+    extra pass is made, which `unet_calls` counts and `message` says. seed: of the painting. size: multiples of 64, by default
+    the model's own.
     """
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
     sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=None if size is None else as_size(size))
     check_prompt(prompt)
     backbone = backbone or default_backbone()
-    check_length(request.phrases, backbone)
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
+    check_length(request.phrases, backbone, segmenter)
     clock, rows = Clock(), second_half if sampling.guided else None
-    with backbone.lock, harvest_nearest(backbone.unet, _taps(segmenter), rows=rows) as watcher:
+    wanted = segmenter.wanted(backbone)
+    with backbone.lock, harvest_wanted(backbone.unet, wanted, steps=sampling.steps, rows=rows) as given:
         calls = backbone.unet_calls
         latent = backbone.generate([prompt], [seed], sampling, progress=progress)
         painting = backbone.unet_calls - calls
     picture = to_picture(backbone.decode(latent))[0]
     seconds = clock.seconds()["total"]
-    result = find(view_of(picture, latent, watcher.kept), request, backbone, segmenter, Clock())
-    return Image.fromarray(picture), _with_origin(result, prompt, steps, painting, seconds)
+    result = find(view_of(picture, latent, given.kept), request, backbone, segmenter, Clock())
+    origin = {"prompt": prompt, "steps": steps, "generation_unet_calls": painting, "generation_seconds": seconds}
+    return Image.fromarray(picture), _with_origin(result, origin, wanted)
 
 
 def paint(
@@ -88,36 +91,27 @@ def to_picture(pixels: Float[Tensor, "b 3 h w"]) -> np.ndarray:
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def view_of(picture: np.ndarray, latent: Tensor, kept: Kept | None) -> View:
-    """A generated picture in view: its latent is at hand, and its features where a step came near enough."""
+def view_of(picture: np.ndarray, latent: Tensor, given: tuple[Kept, ...]) -> View:
+    """A generated picture in view: its latent is at hand, and its features where a step was kept."""
     size = Size(*picture.shape[:2])
     return View(
         picture=picture,
         fit=Fit(size, size),
         pixels=np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32) / 127.5 - 1.0,
         given_latent=latent,
-        given_features=kept.features if kept is not None and kept.features else None,
-        given_timestep=None if kept is None else round(kept.timestep),
+        given=given,
     )
 
 
-def _taps(segmenter: Segmenter) -> tuple[str, ...]:
-    """The taps to watch: the head's; a method that reads none still costs nothing."""
-    info = getattr(segmenter, "info", None)
-    return LDZNET_TAPS if info is None else info.taps
-
-
-def _with_origin(result: Segmentation, prompt: str, steps: int, painting: int, seconds: float) -> Segmentation:
+def _with_origin(result: Segmentation, origin: Mapping[str, object], wanted: Wanted) -> Segmentation:
     """Say where the features came from, and count the painting's own calls apart."""
-    provenance: Mapping[str, object] = {
-        "prompt": prompt,
-        "steps": steps,
-        "generation_unet_calls": painting,
-        "generation_seconds": seconds,
-        "extra_unet_calls": result.unet_calls,
-    }
     extra = ""
-    if result.unet_calls:
-        extra = f"No sampling step fell between t = 200 and 600: {result.unet_calls} extra pass of the diffusion model was made."
+    if result.unet_calls and wanted.taps:
+        low, high = wanted.accept
+        extra = (
+            f"No sampling step fell between t = {low:g} and {high:g}: {result.unet_calls} extra "
+            f"pass{'es' * (result.unet_calls > 1)} of the diffusion model {'were' if result.unet_calls > 1 else 'was'} made."
+        )
     message = " ".join(part for part in (result.message, extra) if part)
-    return replace(result, message=message, provenance={**result.provenance, **provenance})
+    counted = {**origin, "extra_unet_calls": result.unet_calls}
+    return replace(result, message=message, provenance={**result.provenance, **counted})

@@ -60,7 +60,7 @@ def segment(
 
 def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Segmenter, clock: Clock) -> Segmentation:
     """The walk from a picture in view to the result."""
-    check_length(request.phrases, backbone)
+    check_length(request.phrases, backbone, segmenter)
     unknown = {phrase: backbone.unknown_words(phrase) for phrase in request.phrases}
     known = tuple(phrase for phrase, words in unknown.items() if not words)
     if known:
@@ -116,9 +116,9 @@ def as_request(phrases: str | Sequence[str], method: str | Segmenter | None = AU
     return SegmentRequest(phrases=listed, method=name_of(method), **settings)
 
 
-def check_length(phrases: Iterable[str], backbone: Backbone) -> None:
+def check_length(phrases: Iterable[str], backbone: Backbone, segmenter: Segmenter) -> None:
     """Refuse phrases with more tokens than the text encoder reads: what was cut off could be what matters."""
-    for phrase in phrases:
+    for phrase in () if segmenter.any_length else phrases:
         over = backbone.overflow(phrase)
         if over:
             raise PhraseError(

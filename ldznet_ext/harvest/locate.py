@@ -76,11 +76,38 @@ def _find_port(blocks: dict[str, Block], tap: Tap) -> Port:
         return Port(owner, "out")
     layer, port = tap.part.split(".")
     if layer != "res":
-        # SDXL has several blocks a transformer: the first one speaks for all
-        owner = getattr(owner.transformer_blocks[0], layer)
+        owner = find_attention(owner, tap)
     if port in PROJECTIONS:
         return Port(getattr(owner, PROJECTIONS[port]), "out")
     return Port(owner, "in" if port == "in" else "out")
+
+
+def find_attention(transformer: nn.Module, tap: Tap) -> nn.Module:
+    """The attention, attn1 or attn2, that a tap is a part of."""
+    blocks: nn.ModuleList = transformer.transformer_blocks  # type: ignore[assignment]
+    if tap.block >= len(blocks):
+        raise ModelError(
+            f"The tap is '{tap}', but the transformer at {tap.place} has {len(blocks)} block{'s' * (len(blocks) > 1)}; "
+            f"expected a number below {len(blocks)}, so choose another or load a model of another family."
+        )
+    return getattr(blocks[tap.block], tap.part.partition(".")[0])
+
+
+def find_strides(unet: nn.Module) -> dict[str, int]:
+    """Side of the cells of every place in latent cells: 1, 2, 4 or 8, from the shape of this UNet."""
+    blocks = find_blocks(unet)
+    strides, stride = {}, 1
+    for place, block in blocks.items():
+        if place.startswith("in."):
+            # neither residual block nor transformer: conv_in at the entry, a down-sampler elsewhere
+            stride *= 2 if block == Block(None, None) and place != "in.0" else 1
+            strides[place] = stride
+    strides["mid"] = stride
+    ascent = [place for place in blocks if place.startswith("out.")]
+    levels = stride.bit_length()
+    for index, place in enumerate(ascent):
+        strides[place] = stride >> (index * levels // len(ascent))
+    return strides
 
 
 def _walk_compvis(unet: nn.Module) -> Iterator[tuple[str, Block]]:

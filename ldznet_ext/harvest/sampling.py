@@ -6,7 +6,7 @@ Nothing extra is computed: the conditional rows of the sampler's own batch are c
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ldznet_ext.harvest.locate import locate
 WANTED_T = 400.0  # LD-ZNet reads at 300-499 (spec 1.1)
 ACCEPT = (200.0, 600.0)
 TIMESTEP_NAMES = ("timestep", "timesteps")  # diffusers, CompVis
+AnyWatcher = TypeVar("AnyWatcher", bound="Watcher")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,38 @@ def harvest_nearest(
     rows: the conditional rows, a slice or a function of the batch size that may return None to skip a call
         (`second_half` for a diffusers pipeline under guidance, None for all rows).
     """
-    watcher = SamplingHarvest(wanted_t, accept, rows)
+    with watch(unet, taps, SamplingHarvest(wanted_t, accept, rows), dtype=dtype, device=device) as watcher:
+        yield watcher
+
+
+class Watcher(Protocol):
+    """What looks at the calls of a UNet as they pass."""
+
+    def begin(self, latent: Tensor, timestep: float) -> None:
+        """A call starts."""
+        ...
+
+    def end(self) -> None:
+        """It came through."""
+        ...
+
+    def make_reader(
+        self, tap: str, dtype: torch.dtype | None, device: torch.device | str | None
+    ) -> Callable[[Tensor], None]:
+        """The function a tap's hook calls."""
+        ...
+
+
+@contextmanager
+def watch(
+    unet: nn.Module,
+    taps: Iterable[str],
+    watcher: AnyWatcher,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Iterator[AnyWatcher]:
+    """Show a watcher every call of a UNet in the body."""
     with ExitStack() as stack:
         before = unet.register_forward_pre_hook(
             lambda module, args, kwargs: watcher.begin(*_read_call(args, kwargs)), with_kwargs=True

@@ -2,6 +2,7 @@
 
 `in.8`, `mid`, `out.3`: the spatial transformer of that block, read right after it. Finer: `out.5.res.in` is what goes
 into the block's residual block, `out.5.attn2.q` the queries of its text attention. Numbers count CompVis' block lists.
+SDXL has several blocks a transformer: `out.4.block1.attn1.k` are keys of the second one, and without a number it is the first.
 """
 
 import re
@@ -29,15 +30,21 @@ PARTS = (
     "",
 )
 STAGES: tuple[Stage, ...] = ("in", "mid", "out")
-PATTERN = re.compile(r"(?:(?P<stage>in|out)\.(?P<number>\d+)|(?P<mid>mid))(?:\.(?P<part>.+))?")
+PATTERN = re.compile(
+    r"(?:(?P<stage>in|out)\.(?P<number>\d+)|(?P<mid>mid))(?:\.block(?P<block>\d+)(?=\.attn))?(?:\.(?P<part>.+))?"
+)
 
 
 class Tap(NamedTuple):
-    """A parsed tap: the block, and what of it is read (`part` is empty for the spatial transformer's output)."""
+    """A parsed tap: the place, and what of it is read (`part` is empty for the spatial transformer's output).
+
+    block: of the transformer's blocks, for parts that are attentions.
+    """
 
     stage: Stage
     number: int
     part: str
+    block: int = 0
 
     @property
     def place(self) -> str:
@@ -45,21 +52,23 @@ class Tap(NamedTuple):
         return "mid" if self.stage == "mid" else f"{self.stage}.{self.number}"
 
     @property
-    def order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, ...]:
         """Sort key: earlier in a forward pass is smaller."""
-        return STAGES.index(self.stage), self.number, PARTS.index(self.part)
+        whole = 0 if self.part.startswith("res.") else 1 if self.part else 2
+        return STAGES.index(self.stage), self.number, whole, self.block, PARTS.index(self.part)
 
     def __str__(self) -> str:
-        return f"{self.place}.{self.part}" if self.part else self.place
+        block = f"block{self.block}" if self.block else ""
+        return ".".join(piece for piece in (self.place, block, self.part) if piece)
 
 
 def parse_tap(name: str) -> Tap:
     """Read a tap's name.
 
     >>> parse_tap("out.5.attn2.q")
-    Tap(stage='out', number=5, part='attn2.q')
-    >>> str(parse_tap("mid"))
-    'mid'
+    Tap(stage='out', number=5, part='attn2.q', block=0)
+    >>> str(parse_tap("mid")), str(parse_tap("out.4.block1.attn1.k"))
+    ('mid', 'out.4.block1.attn1.k')
     """
     match = PATTERN.fullmatch(name)
     part = (match["part"] or "") if match else ""
@@ -68,9 +77,10 @@ def parse_tap(name: str) -> Tap:
         raise OptionError(
             f"The tap is '{name}'; expected in.N, mid or out.N, or one of their parts ({parts}), so choose one."
         )
+    block = int(match["block"] or 0)
     if match["mid"]:
-        return Tap("mid", 0, part)
-    return Tap("in" if match["stage"] == "in" else "out", int(match["number"]), part)
+        return Tap("mid", 0, part, block)
+    return Tap("in" if match["stage"] == "in" else "out", int(match["number"]), part, block)
 
 
 def sort_taps(taps: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 import numpy as np
 
 from ldznet_ext.errors import MethodError
+from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.view import View
 
@@ -68,11 +69,13 @@ class Segmenter(Protocol):
     """A method, ready to be asked.
 
     `needs` names what it reads of the model: "latent", "pixels", "text", "features". `rank` orders methods for "auto".
+    `any_length`: whether it takes phrases with more tokens than one text holds; the others are spared them.
     """
 
     name: str
     needs: frozenset[str]
     rank: ClassVar[int]
+    any_length: ClassVar[bool]
 
     @classmethod
     def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
@@ -82,6 +85,10 @@ class Segmenter(Protocol):
     @classmethod
     def open(cls, backbone: "Backbone", head: Path | None) -> "Segmenter":
         """Make it ready; HeadError or MethodError in a sentence where that cannot be."""
+        ...
+
+    def wanted(self, backbone: "Backbone") -> Wanted:
+        """What it would have read of a generation, while that runs; it finds it as the view's `given`."""
         ...
 
     def evidence(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ldznet_ext.errors import HeadError
+from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.choice import fitting_heads
@@ -38,6 +39,7 @@ class HeadSegmenter:
     name: str
     kind: ClassVar[str]
     rank: ClassVar[int] = 0
+    any_length: ClassVar[bool] = False
 
     def __init__(
         self, head: "ZNet", info: HeadInfo, familiarity: Familiarity | None = None, *, source: str = "in memory"
@@ -73,6 +75,10 @@ class HeadSegmenter:
             )
         _check_widths(trained, path.name, backbone)
         return cls(trained, info, familiarity, source=path.name)
+
+    def wanted(self, backbone: "Backbone") -> Wanted:
+        """Features at the head's taps, of the step nearest the timesteps it was trained at."""
+        return Wanted(taps=self.info.taps)
 
     @torch.inference_mode()
     def evidence(

@@ -11,6 +11,7 @@ from torch import Tensor
 from ldznet_ext.caches import FeaturesKey, LatentKey, digest
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
+from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import last_tap
 from ldznet_ext.masks.imaging import Fit, fit, to_network
 from ldznet_ext.sampling import seeded_noise
@@ -25,16 +26,25 @@ class View:
     """A picture in front of a model.
 
     picture: uint8 (h w 3). pixels: float32 (3 h' w') in [-1, 1] at the network's size. given_latent: the scaled latent
-    (1 c lh lw) that a generation ended with. given_features: tap -> (1 c h w), what its pass near `given_timestep` left.
+    (1 c lh lw) that a generation ended with. given: what calls of the UNet left that painted it, as the method wanted.
     """
 
     picture: np.ndarray
     fit: Fit
     pixels: np.ndarray
     given_latent: Tensor | None = None
-    given_features: Mapping[str, Tensor] | None = None
-    given_timestep: int | None = None
+    given: tuple[Kept, ...] = ()
     picture_digest: str = field(default="")
+
+    @property
+    def given_features(self) -> Mapping[str, Tensor] | None:
+        """Tap -> (1 c h w) of the one call, or the last of those, that was kept; None where nothing was."""
+        return self.given[-1].features or None if self.given else None
+
+    @property
+    def given_timestep(self) -> int | None:
+        """The timestep of that call."""
+        return round(self.given[-1].timestep) if self.given else None
 
     def latent(self, backbone: "Backbone") -> Float[Tensor, "1 c lh lw"]:
         """The clean scaled latent, encoded once for each picture and VAE."""
