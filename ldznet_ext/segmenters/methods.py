@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import HeadError, MethodError
-from ldznet_ext.segmenters import concat, ldznet, rgbnet, znet  # noqa: F401  each registers itself
+from ldznet_ext.segmenters import concat, ldznet, noise_difference, rgbnet, znet  # noqa: F401  each registers itself
 from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
 from ldznet_ext.segmenters.choice import fitting_heads
 from ldznet_ext.weights import read_info
