@@ -3,7 +3,6 @@
 Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import OptionError, PictureError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.masks.components import box_of
+from ldznet_ext.masks.given import read_mask
 from ldznet_ext.masks.imaging import fit, load_picture, stretch, to_network
 from ldznet_ext.sampling import (
     DEFAULT_GUIDANCE,
@@ -185,40 +185,10 @@ def default_feather(size: Size) -> int:
 
 def _as_mask(mask: "np.ndarray | Picture", size: Size) -> np.ndarray:
     """Bool (h w) of whatever a mask may come as; PictureError where it is none, of another size, or empty."""
-    array = _mask_array(mask)
-    if array.shape != tuple(size):
-        raise PictureError(
-            f"The mask is {'x'.join(map(str, array.shape))}; expected {size.height}x{size.width} (height x width), the picture's "
-            "size, so resize it."
-        )
-    if array.dtype != bool:
-        array = array > _middle(array)
+    array = read_mask(mask, size)
     if not array.any():
         raise PictureError("The mask is empty; expected at least one pixel to repaint, so choose words that are found.")
     return array
-
-
-def _mask_array(mask: "np.ndarray | Picture") -> np.ndarray:
-    """An array of numbers; files and PIL images are read as grey."""
-    if isinstance(mask, (str, os.PathLike)):
-        mask = Image.fromarray(load_picture(mask))
-    if isinstance(mask, Image.Image):
-        return np.asarray(mask.convert("L"))
-    try:
-        array = np.asarray(mask)
-    except ValueError:  # rows of unequal length
-        array = np.asarray(None)
-    if array.dtype.kind not in "buif" or array.ndim < 2:
-        raise PictureError(
-            f"The mask is of the type {type(mask).__name__}; expected an array (height, width), a PIL image or a picture file, "
-            "so give `result.mask`, for example."
-        )
-    return array
-
-
-def _middle(array: np.ndarray) -> float:
-    """Above which a number means true: half of 1 for floats and for whole numbers that are 0 and 1 alone, else 127."""
-    return 0.5 if array.dtype.kind == "f" or array.max(initial=0) <= 1 else 127
 
 
 def _checked_feather(feather: int) -> int:
