@@ -12,10 +12,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Box": "geometry",
+    "ClassResult": "result",
+    "Labelling": "result",
     "LdznetError": "errors",
     "PhraseResult": "result",
     "Segmentation": "result",
     "Size": "geometry",
+    "classes": "classes",
     "generate_and_segment": "generate",
     "inpaint": "inpaint",
     "load_backbone": "backbone",
@@ -25,10 +28,13 @@ _HOMES = {
 
 __all__ = [
     "Box",
+    "ClassResult",
+    "Labelling",
     "LdznetError",
     "PhraseResult",
     "Segmentation",
     "Size",
+    "classes",
     "generate_and_segment",
     "inpaint",
     "load_backbone",
@@ -37,12 +43,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import load_backbone
+    from ldznet_ext.classes import classes
     from ldznet_ext.errors import LdznetError
     from ldznet_ext.generate import generate_and_segment
     from ldznet_ext.geometry import Box, Size
     from ldznet_ext.inpaint import inpaint
     from ldznet_ext.pipeline import segment
-    from ldznet_ext.result import PhraseResult, Segmentation
+    from ldznet_ext.result import ClassResult, Labelling, PhraseResult, Segmentation
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 FOUND = "found"
 NOT_FOUND = "not found"
 UNKNOWN = "unknown word"
+UNLABELLED = -1
+"""The label of a pixel that belongs to none of the names."""
 
 
 @dataclass(frozen=True, kw_only=True)

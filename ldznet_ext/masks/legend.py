@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ldznet_ext.result import UNLABELLED
+
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-NONE = -1
-"""The label of a pixel that belongs to nothing."""
 TINT = 0.55
 GROUND, INK = (250, 250, 250), (28, 28, 32)
 LEAST_WIDTH = 160
@@ -30,7 +30,7 @@ class Entry:
 
 
 def colour(label: int) -> tuple[int, int, int]:
-    """The RGB colour of a label, the same in every picture; black for NONE.
+    """The RGB colour of a label, the same in every picture; black for UNLABELLED.
 
     >>> colour(-1), colour(0)
     ((0, 0, 0), (242, 73, 73))
@@ -43,12 +43,14 @@ def colour(label: int) -> tuple[int, int, int]:
 
 
 def tint(picture: np.ndarray, labels: np.ndarray, *, strength: float = TINT) -> np.ndarray:
-    """A copy of picture (uint8 h w 3 RGB) in the colours of labels (int h w); what is labelled NONE stays as it is."""
+    """A copy of picture (uint8 h w 3 RGB) in the colours of labels (int h w); what is labelled UNLABELLED stays as it is."""
     out = np.array(picture)
-    table = np.array([colour(label) for label in range(int(labels.max(initial=NONE)) + 1)], np.float32).reshape(-1, 3)
+    table = np.array([colour(label) for label in range(int(labels.max(initial=UNLABELLED)) + 1)], np.float32).reshape(
+        -1, 3
+    )
     for top in range(0, len(out), 512):  # in bands, as a large picture would need several copies of itself
         band, here = out[top : top + 512], labels[top : top + 512]
-        inside = here > NONE
+        inside = here > UNLABELLED
         band[inside] = np.rint(band[inside] * np.float32(1 - strength) + table[here[inside]] * strength)
     out[_borders(labels)] = 255
     return out
@@ -68,13 +70,15 @@ def legend(picture: np.ndarray, labels: np.ndarray, entries: Sequence[Entry]) ->
 
 
 def palette_png(labels: np.ndarray) -> bytes:
-    """Labels (int h w, NONE to 254) as an 8-bit palette PNG: index 0 is nothing, index n + 1 the label n."""
+    """Labels (int h w, UNLABELLED to 254) as an 8-bit palette PNG: index 0 is nothing, index n + 1 the label n."""
     import io
 
     from PIL import Image
 
     image = Image.fromarray((labels + 1).astype(np.uint8))
-    image.putpalette([channel for label in range(NONE, 255) for channel in colour(label)], "RGB")  # makes it mode P
+    image.putpalette(
+        [channel for label in range(UNLABELLED, 255) for channel in colour(label)], "RGB"
+    )  # makes it mode P
     stream = io.BytesIO()
     image.save(stream, "png")
     return stream.getvalue()

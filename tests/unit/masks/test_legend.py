@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldznet_ext.masks.legend import NONE, Entry, colour, legend, palette_png, tint
+from ldznet_ext.masks.legend import Entry, colour, legend, palette_png, tint
+from ldznet_ext.result import UNLABELLED
 
 LABELS = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [-1, -1, -1, -1]])
 PICTURE = np.full((3, 4, 3), 100, np.uint8)
@@ -20,7 +21,7 @@ def test_the_png_holds_indices_and_their_colours() -> None:
 
 
 def test_the_last_of_255_labels_fits() -> None:
-    labels = np.array([[254, NONE]])
+    labels = np.array([[254, UNLABELLED]])
     image = Image.open(io.BytesIO(palette_png(labels)))
     assert np.asarray(image).tolist() == [[255, 0]] and image.convert("RGB").getpixel((0, 0)) == colour(254)
 
@@ -54,5 +55,5 @@ def test_a_legend_under_a_picture_of_any_size(shape: tuple[int, int]) -> None:
 
 
 def test_nothing_to_explain_is_the_picture() -> None:
-    nothing = np.full((3, 4), NONE)
+    nothing = np.full((3, 4), UNLABELLED)
     np.testing.assert_array_equal(legend(PICTURE, nothing, []), PICTURE)
