@@ -91,7 +91,7 @@ class DiffusionTask:
         common = {"seed": self.recipe.seed, "size": phase.size, "concepts": data["concepts"]}
         count = data["cache"].get(str(phase.size), 0)
         if count:
-            return CachedLatents(self.folder, vae=self.vae, count=count, **common)
+            return CachedLatents(self.folder, vae=self.vae, count=count, window=phase.window, **common)
         return CaptionedScenes(**common)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:

@@ -60,7 +60,8 @@ class HeadTask:
 
     def dataset(self, phase: Phase) -> Dataset:
         each = self.recipe.data["phrases_each"]
-        return PhrasedScenes(seed=self.recipe.seed, size=phase.size, styles=self.styles, each=each)
+        common = {"seed": self.recipe.seed, "size": phase.size, "styles": self.styles, "each": each}
+        return PhrasedScenes(window=phase.window, **common)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")

@@ -67,7 +67,7 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
     torch.manual_seed(recipe.seed)
     parameters = [p for p in task.module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True)
     task.module, optimizer = accelerator.prepare(task.module, optimizer)
     bare = accelerator.unwrap_model(task.module)
     ema = [p.detach().clone() for p in bare.parameters()]

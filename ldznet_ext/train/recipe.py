@@ -25,6 +25,8 @@ class Phase:
     batch: int
     rate: float
     """Peak learning rate of the phase."""
+    window: int = 0
+    """Side in pixels of the part of a picture around one object that is shown; 0: the whole picture."""
 
 
 @dataclass(frozen=True, kw_only=True)

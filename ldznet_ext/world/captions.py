@@ -108,6 +108,9 @@ def relation_between(first: SceneObject, second: SceneObject) -> str:
 def _place(scene: Scene, rng: np.random.Generator) -> str:
     if scene.plain is not None:
         return f", plain {scene.plain} background"
+    if scene.ground is None or scene.sky is None:  # a cut-out may show one of them alone, or neither
+        region = scene.ground or scene.sky
+        return f" on {_region(region, rng)}" if scene.ground else f", {_region(region, rng)}" if region else ""
     ground = _region(scene.ground, rng)
     sky = _region(scene.sky, rng)
     form = int(rng.integers(5))

@@ -5,7 +5,7 @@ brightness, with occlusion. Nothing but the art and a seed is stored, so train, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -164,6 +164,30 @@ def scene(
         split=split,
         seed=seed,
         index=index,
+    )
+
+
+def cut_out(whole: Scene, box: Box, *, keep: float = 0.5, region: float = 1 / 8) -> Scene:
+    """The part of a scene inside `box`, as a scene of its own.
+
+    An object stays where more than `keep` of what is visible of it lies inside; ground and sky where they fill more than
+    `region` of the box.
+    """
+    window = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+    objects = tuple(
+        replace(thing, mask=thing.mask[window])
+        for thing in whole.objects
+        if thing.mask[window].sum() > keep * thing.mask.sum()
+    )
+    ground, sky = whole.ground_mask[window], whole.sky_mask[window]
+    return replace(
+        whole,
+        picture=whole.picture[window],
+        objects=objects,
+        ground=whole.ground if ground.mean() > region else None,
+        sky=whole.sky if sky.mean() > region else None,
+        ground_mask=ground,
+        sky_mask=sky,
     )
 
 

@@ -104,6 +104,17 @@ def test_phrases_stay_with_their_picture_and_mask(sticker_folder, monkeypatch):
     assert seen["captions"] == [item["caption"] for item in items for _ in range(2)]
 
 
+def test_a_window_is_asked_what_it_shows():
+    data = PhrasedScenes(seed=1, size=128, styles=None, each=2, window=64)
+    for item in (data[index] for index in range(6)):
+        assert item["pixels"].shape == (3, 64, 64)
+        assert item["masks"].shape == (2, 64, 64)
+    whole = PhrasedScenes(seed=1, size=128, styles=None, each=2)[0]["pixels"]
+    part = data[0]["pixels"]
+    places = [(y, x) for y in range(0, 65, 8) for x in range(0, 65, 8)]
+    assert any(torch.equal(part, whole[:, y : y + 64, x : x + 64]) for y, x in places)
+
+
 def test_scenes_are_asked_what_they_can_answer():
     data = PhrasedScenes(seed=2, size=64, styles=("noto",), each=3)
     item, again = data[4], data[4]

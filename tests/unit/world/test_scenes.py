@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from ldznet_ext.errors import DataError, OptionError
+from ldznet_ext.geometry import Box
 from ldznet_ext.world import scenes
+from ldznet_ext.world.captions import caption
 from ldznet_ext.world.concepts import held_out, named
 from ldznet_ext.world.scenes import (
     MIN_AREA,
@@ -14,6 +16,7 @@ from ldznet_ext.world.scenes import (
     _composite,
     _Layer,
     _visible,
+    cut_out,
     generator,
     scene,
 )
@@ -204,3 +207,31 @@ def test_box_and_centre():
     thing = scenes.SceneObject(concept=named()[0], colour=None, mask=mask, extent=0.5)
     assert tuple(thing.box) == (5, 2, 15, 6)
     assert thing.centre == (0.4, 0.5)
+
+
+def test_a_cut_out_is_a_scene_of_its_own():
+    whole = scene(7, 3, size=96)
+    thing = whole.objects[0]
+    part = cut_out(whole, thing.box)
+    y, x = slice(thing.box.y0, thing.box.y1), slice(thing.box.x0, thing.box.x1)
+    assert np.array_equal(part.picture, whole.picture[y, x])
+    assert part.objects[0].concept == thing.concept
+    assert part.objects[0].mask.sum() == thing.mask.sum()
+    assert np.array_equal(part.ground_mask, whole.ground_mask[y, x])
+
+
+@pytest.mark.parametrize(("keep", "stays"), [(0.2, True), (0.8, False)])
+def test_a_cut_out_keeps_what_is_mostly_inside(keep, stays):
+    whole = next(one for one in all_scenes() if len(one.objects) == 1)
+    box = whole.objects[0].box
+    half = Box(box.x0, box.y0, (box.x0 + box.x1) // 2, box.y1)
+    assert bool(cut_out(whole, half, keep=keep).objects) is stays
+
+
+def test_a_cut_out_names_the_regions_it_shows():
+    whole = next(one for one in all_scenes() if one.ground is not None and one.sky is not None)
+    above, below = cut_out(whole, Box(0, 0, 96, 16)), cut_out(whole, Box(0, 80, 96, 96))
+    assert (above.ground, above.sky) == (None, whole.sky)
+    assert (below.ground, below.sky) == (whole.ground, None)
+    assert caption(above).count(whole.ground.name) == 0
+    assert any(word in caption(below) for word in (whole.ground.name, *whole.ground.synonyms))
