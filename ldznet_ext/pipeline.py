@@ -212,6 +212,6 @@ def explain(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: 
             "its head can be loaded with --model PATH (load_backbone(PATH))."
         )
     elif evidence.logits.size and not evidence.calibrated:
-        yield "The scores are uncalibrated: the head brings no statistics of its training pictures."
+        yield "The scores are uncalibrated: for this method and model nothing was measured."
     if evidence.message:
         yield evidence.message

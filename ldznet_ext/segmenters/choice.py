@@ -1,6 +1,7 @@
 """Which head serves a model: one that lies beside it, else one of another model folder, and a sentence where none does.
 
-A head beside the model that is damaged or of another family is an error: another folder's would hide it.
+A head beside the model that is damaged or of another family is an error: another folder's would hide it. Where nobody asks
+for a head ("auto"), one of another family is none at all, and a damaged one is still an error.
 """
 
 import os
@@ -24,22 +25,43 @@ def fitting_heads(backbone: "Backbone", kind: str | None = None) -> list[HeadFil
     The folder that the model lies in comes first, then the others in their order.
     """
     home = _home(backbone)
-    places: list[Path] = [*([home] if home else []), *weights.model_folders()]
-    folders = list(dict.fromkeys(places))
     every: list[HeadFile] = []
-    for folder in folders:
+    for folder in _folders(home):
         heads = head_files(folder)
         every += heads
         if fitting := [head for head in heads if head.fits(backbone.family, kind)]:
             return fitting
         if folder == home and (wrong := _wrong(heads, backbone.family)):
-            raise _refusal(
-                f"The folder {folder} of the model '{backbone.name}' has no usable {_named(kind)} ({_listed(wrong)})",
-                backbone,
-            )
+            raise _useless(folder, wrong, backbone, kind)
+    places = ", ".join(map(str, _folders(home)))
     raise _refusal(
-        f"No {_named(kind)} for the model '{backbone.name}' was found in {', '.join(map(str, folders))} ({_listed(every)})",
-        backbone,
+        f"No {_named(kind)} for the model '{backbone.name}' was found in {places} ({_listed(every)})", backbone
+    )
+
+
+def kinds_at_hand(backbone: "Backbone") -> tuple[str, ...]:
+    """The kinds of heads that "auto" may take for a model; none where no head fits, and methods without one have their turn.
+
+    HeadError where the model's own folder holds a damaged head and no whole one that fits.
+    """
+    home = _home(backbone)
+    for folder in _folders(home):
+        heads = head_files(folder)
+        if fitting := [head.info.kind for head in heads if head.info and head.fits(backbone.family)]:
+            return tuple(dict.fromkeys(fitting))
+        if folder == home and (damaged := [head for head in heads if head.info is None]):
+            raise _useless(folder, damaged, backbone, None)
+    return ()
+
+
+def _folders(home: Path | None) -> list[Path]:
+    """Where heads are looked for: the model's own folder, then the others."""
+    return list(dict.fromkeys([*([home] if home else []), *weights.model_folders()]))
+
+
+def _useless(folder: Path, wrong: list[HeadFile], backbone: "Backbone", kind: str | None) -> HeadError:
+    return _refusal(
+        f"The folder {folder} of the model '{backbone.name}' has no usable {_named(kind)} ({_listed(wrong)})", backbone
     )
 
 

@@ -15,7 +15,7 @@ from ldznet_ext.errors import HeadError
 from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
-from ldznet_ext.segmenters.choice import fitting_heads
+from ldznet_ext.segmenters.choice import fitting_heads, kinds_at_hand
 from ldznet_ext.segmenters.familiarity import Familiarity, pool_features
 from ldznet_ext.segmenters.presence import presence_stats, raw_score
 from ldznet_ext.segmenters.view import View, features_of
@@ -56,13 +56,10 @@ class HeadSegmenter:
 
     @classmethod
     def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
-        """Whether the named head, or one of those that serve the model, is of this kind."""
+        """Whether the named head, or one of those that serve the model, is of this kind; HeadError for a damaged one."""
         if head is not None:
             return read_info(head).kind == cls.kind
-        try:
-            return any(found.fits(kind=cls.kind) for found in fitting_heads(backbone))
-        except HeadError:  # said by whoever finds no method that fits
-            return False
+        return cls.kind in kinds_at_hand(backbone)
 
     @classmethod
     def open(cls, backbone: "Backbone", head: Path | None) -> "HeadSegmenter":

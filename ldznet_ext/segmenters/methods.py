@@ -1,12 +1,22 @@
-"""The methods there are, best first, and the one a request asks for. A new method is one more import here."""
+"""The methods there are, best first, and the one a request asks for. A new method is one more import here.
+
+"auto" takes the best head that fits the model, and where none does, attention, which needs none.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import HeadError, MethodError
-from ldznet_ext.segmenters import concat, ldznet, noise_difference, rgbnet, znet  # noqa: F401  each registers itself
+from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
+    attention,
+    concat,
+    ldznet,
+    noise_difference,
+    rgbnet,
+    znet,
+)
 from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
-from ldznet_ext.segmenters.choice import fitting_heads
+from ldznet_ext.segmenters.choice import kinds_at_hand
 from ldznet_ext.weights import read_info
 
 if TYPE_CHECKING:
@@ -46,10 +56,15 @@ def methods() -> tuple[str, ...]:
 
 
 def _best(backbone: "Backbone", head: Path | None) -> str:
+    """The first method that fits; a head that is named or lies beside the model is not passed over for having no method."""
     fitting = [name for name in methods()[1:] if SEGMENTERS[name].fits(backbone, head)]
-    if not fitting:
-        kinds = {read_info(head).kind} if head else {found.info.kind for found in fitting_heads(backbone) if found.info}
+    kinds = (read_info(head).kind,) if head else kinds_at_hand(backbone)
+    if kinds and not set(kinds) & set(fitting):
         raise HeadError(
             f"The head is of the kind '{', '.join(sorted(kinds))}'; expected one of {', '.join(methods()[1:])}, so use another."
+        )
+    if not fitting:
+        raise MethodError(
+            f"No method fits the model '{backbone.name}'; expected a Stable Diffusion model, so load one."
         )
     return fitting[0]

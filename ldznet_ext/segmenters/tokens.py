@@ -5,7 +5,7 @@ from how many tokens each part has. What does not fit into one text goes on in a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -63,6 +63,15 @@ class Template:
         ', sky , grass'
         """
         return " ".join(f", {rival}" for rival in self.rivals)
+
+    def without(self, phrases: Sequence[str]) -> "Template":
+        """The same without rivals that have a word in common with a phrase: nothing competes with itself.
+
+        >>> Template(rivals=("blue sky", "grass")).without(["the SKY"]).rivals
+        ('grass',)
+        """
+        words = {word for phrase in phrases for word in _plain(phrase)}
+        return replace(self, rivals=tuple(rival for rival in self.rivals if not words & set(_plain(rival))))
 
 
 def compose(
@@ -192,6 +201,11 @@ class _Writer:
             stop = start + self._count(f", {rival}")
             yield Span(row, stop - self._count(rival), stop)
             start = stop
+
+
+def _plain(text: str) -> list[str]:
+    """Words in small letters, without marks."""
+    return [word.strip(".,;:!?\"'()") for word in text.lower().split()]
 
 
 def _short_words(tokenize: Tokenize, phrase: str, room: int) -> Iterator[str]:

@@ -43,18 +43,26 @@ def test_the_models_own_folder_comes_first(home: Path, models: Path, monkeypatch
     assert pick_segmenter("ldznet", model).name == "ldznet"  # not there: another folder's
 
 
+def test_a_foreign_head_beside_the_model_leaves_auto_to_a_method_without(home: Path) -> None:
+    write_head(home / "h.safetensors", family="sd1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ldznet_ext.weights.model_folders", lambda: (home,))
+        assert pick_segmenter("auto", _model()).name == "attention"
+        with pytest.raises(HeadError, match="for the family 'sd1'"):
+            pick_segmenter("ldznet", _model())
+
+
 @pytest.mark.parametrize("method", ["auto", "ldznet"])
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("family", "h.safetensors is a head of kind 'ldznet' for the family 'sd1'"),
         ("cut", "h.safetensors is cut short"),
         ("bare", "h.safetensors is not a head"),
         ("empty", "h.safetensors cannot be read"),
     ],
 )
 def test_a_head_beside_the_model_that_cannot_serve(home: Path, method: str, damage: str, said: str) -> None:
-    path = write_head(home / "h.safetensors", **({"family": "sd1"} if damage == "family" else {}))
+    path = write_head(home / "h.safetensors")
     if damage == "cut":
         os.truncate(path, path.stat().st_size - 100)
     elif damage == "bare":
@@ -79,14 +87,12 @@ def test_where_none_fits_all_that_was_found_is_listed(
 ) -> None:
     monkeypatch.setattr("ldznet_ext.weights.model_folders", lambda: (tmp_path,))
     with pytest.raises(HeadError, match=r"there is none at all.*so put it there"):
-        pick_segmenter("auto", backbone)
+        pick_segmenter("ldznet", backbone)
     (tmp_path / "a.safetensors").write_text("no")
     write_head(tmp_path / "b.safetensors", "znet", family="sd1")
-    for method in ("auto", "rgbnet"):
-        with pytest.raises(
-            HeadError, match=r"a.safetensors cannot be read.*b.safetensors is a head of kind 'znet' for"
-        ):
-            pick_segmenter(method, backbone)
+    with pytest.raises(HeadError, match=r"a.safetensors cannot be read.*b.safetensors is a head of kind 'znet' for"):
+        pick_segmenter("rgbnet", backbone)
+    assert pick_segmenter("auto", backbone).name == "attention"  # the folder is not the model's own
 
 
 def test_a_head_of_a_kind_there_is_not(home: Path) -> None:

@@ -53,10 +53,11 @@ def test_auto_follows_a_named_head(backbone: StandaloneBackbone, tmp_path: Path)
         pick_segmenter("ldznet", backbone, path)
 
 
-def test_no_head_at_all_is_a_sentence(backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_head_auto_is_attention_and_a_heads_method_a_sentence(
+    backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ldznet_ext.weights.model_folders", lambda: ())
-    with pytest.raises(HeadError, match=r"No head for the model 'sticker-sd' was found.* for the family 'sticker'"):
-        pick_segmenter("auto", backbone)
+    assert pick_segmenter("auto", backbone).name == "attention"
     with pytest.raises(
         HeadError, match=r"No 'znet' head for the model 'sticker-sd' was found.*\(there is none at all\)"
     ):

@@ -1,0 +1,212 @@
+"""Masks from what words attend to: no head, no training, one pass over a picture, nothing extra in a generation.
+
+The UNet's queries are kept, so words asked later cost a key projection a layer (OVAM, arXiv 2403.14291); levels are weighted,
+background words compete, and a walk by the decoder's self-attention gives the maps their edges (iSeg, arXiv 2409.03209).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldznet_ext.geometry import Size
+from ldznet_ext.harvest.attention import Layer, find_layers, finest_self_attention, grid_of, split_heads
+from ldznet_ext.harvest.taps import sort_taps
+from ldznet_ext.harvest.wanted import Wanted
+from ldznet_ext.request import SegmentRequest
+from ldznet_ext.segmenters.base import Clock, Evidence, register
+from ldznet_ext.segmenters.crossattention import Queries, against_background, blend, levels_of, of_sum_one, token_maps
+from ldznet_ext.segmenters.headless import HeadlessSegmenter
+from ldznet_ext.segmenters.prototypes import to_grid
+from ldznet_ext.segmenters.scores import Scoring, dimmed, scoring_for, to_logits
+from ldznet_ext.segmenters.selfattention import SelfAttention, walk
+from ldznet_ext.segmenters.settings import ATTENTION, AttentionSettings, for_family
+from ldznet_ext.segmenters.tokens import Prompt, compose, mean_over, states_of
+from ldznet_ext.segmenters.view import View, features_of
+from ldznet_ext.shapes import Float
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+NOTHING = -20.0
+"""The logit of a word that is not there at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of one picture: queries of each text attention, and the walk over the cells of `size`."""
+
+    layers: Sequence[Layer]
+    queries: Sequence[Queries]
+    walker: SelfAttention
+    size: Size
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the words attend to.
+
+    maps: (p h w) 0..1 where each phrase is if it is anywhere; zeros where nothing can be said. against: (p h w) logits of each
+    phrase against the strongest of the background's words.
+    """
+
+    maps: Tensor
+    against: Tensor
+
+
+@register("attention")
+class AttentionSegmenter(HeadlessSegmenter):
+    """Text attention, refined by self-attention, as a method."""
+
+    needs: frozenset[str] = frozenset({"latent", "text", "features"})
+    rank: ClassVar[int] = 5
+
+    def __init__(self, settings: AttentionSettings, scoring: Scoring | None = None) -> None:
+        self.settings = settings
+        self.scoring = scoring or Scoring()
+
+    @classmethod
+    def for_model(cls, backbone: "Backbone") -> "AttentionSegmenter":
+        """With the settings of the model's family, and the scores measured for it."""
+        return cls(for_family(ATTENTION, backbone.family), scoring_for(cls.name, backbone.family))
+
+    def wanted(self, backbone: "Backbone") -> Wanted:
+        """Queries of the text attentions and one self-attention, of the last half of the steps."""
+        return Wanted(taps=self._taps(backbone), near=None)
+
+    @torch.inference_mode()
+    def evidence(
+        self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
+    ) -> Evidence:
+        """Maps and scores of the phrases; with `request.exclusive` they compete, else each is asked alone."""
+        with clock("encode"):
+            view.latent(backbone)
+        with clock("unet"):
+            reading, calls = self.read(backbone, view, request)
+        seen = []
+        for group in [tuple(phrases)] if request.exclusive else [(phrase,) for phrase in phrases]:
+            with clock("text"):
+                prompt, states = self._words(backbone, group)
+            with clock("head"):
+                seen.append(self.look(reading, prompt, states))
+        with clock("head"):
+            return self._judge(seen, view, phrases, calls, request)
+
+    def read(self, backbone: "Backbone", view: View, request: SegmentRequest) -> tuple[Reading, int]:
+        """What the method keeps of a picture, and how many passes of the UNet that took."""
+        steps, calls = self._steps(backbone, view, request)
+        latent = Size(*view.latent(backbone).shape[-2:])
+        layers, own = self._layers(backbone), finest_self_attention(backbone.unet)
+        q, k = (_stacked(steps, tap, own.heads) for tap in (own.q, own.k))
+        queries = []
+        for layer in layers:
+            values = _stacked(steps, layer.q, layer.heads)
+            queries.append(Queries(values, grid_of(latent, layer.stride, values.shape[-2]), layer.stride))
+        walker = SelfAttention(q, k, sharpen=self.settings.sharpen)
+        return Reading(layers, queries, walker, grid_of(latent, own.stride, q.shape[-2])), calls
+
+    def look(self, reading: Reading, prompt: Prompt, states: Float[Tensor, "rows tokens d"]) -> Seen:
+        """Where the phrases of a prompt are, by its text states."""
+        tokens = [
+            (queries.stride, token_maps(queries, layer.keys(states)))
+            for layer, queries in zip(reading.layers, reading.queries, strict=True)
+        ]
+        levels = levels_of(tokens)  # stride -> (rows, tokens, h, w)
+        pairs = [self._one(reading, levels, group) for group in _groups(prompt)]
+        maps, against = zip(*pairs, strict=True)
+        return Seen(torch.stack(maps), torch.stack(against))
+
+    def _one(self, reading: Reading, levels: Mapping[int, Tensor], group: Sequence[Sequence]) -> tuple[Tensor, Tensor]:
+        """The map (h w) of a phrase, the first of the group, and its logits against the others, its rivals."""
+        words = {
+            stride: mean_over(maps.flatten(2), group).unflatten(-1, maps.shape[-2:]) for stride, maps in levels.items()
+        }
+        weights, settings = self.settings.levels, self.settings
+        alone = {stride: of_sum_one(maps[:1]) for stride, maps in words.items()}
+        start = blend(alone, weights, reading.size).flatten(1)
+        walked = walk(start, reading.walker, rounds=settings.rounds, restart=settings.restart)
+        shares = reading.walker.spread(blend(words, weights, reading.size).flatten(1)).clamp(min=1e-12).log()
+        against = shares[0] - (shares[1:].amax(dim=0) if len(shares) > 1 else 0)
+        top = walked.amax().clamp(min=torch.finfo(walked.dtype).tiny)
+        return (walked[0] / top).unflatten(-1, reading.size), against.unflatten(-1, reading.size)
+
+    def _judge(
+        self, seen: Sequence[Seen], view: View, phrases: Sequence[str], calls: int, request: SegmentRequest
+    ) -> Evidence:
+        """Maps against the background and scores, at the network's size; what is not found is dimmed."""
+        maps = to_grid(torch.cat([each.maps for each in seen]), view.fit.network)
+        against = torch.cat([each.against for each in seen]).nan_to_num(nan=NOTHING, posinf=NOTHING, neginf=NOTHING)
+        says = maps.flatten(1).any(dim=1).cpu().numpy()
+        scores = np.where(says, self.scoring.scores(against.cpu().numpy()), 0).astype(np.float32)
+        background = torch.stack([against_background(each[None]) for each in maps])
+        prob = (maps / (maps + background)).cpu().numpy()
+        given = view.given_features is not None
+        return Evidence(
+            logits=to_logits(dimmed(prob, scores, self.scoring.found_threshold)),
+            scores=scores,
+            found_threshold=self.scoring.found_threshold,
+            mask_threshold=self.scoring.mask_threshold,
+            calibrated=self.scoring.calibration is not None,
+            unet_calls=calls,
+            message=_say_nothing([phrase for phrase, some in zip(phrases, says, strict=True) if not some]),
+            provenance={
+                "timestep": [round(kept.timestep) for kept in view.given] if given else self._timestep(request),
+                "features": "of the generation" if given else "of the picture",
+            },
+        )
+
+    def _words(self, backbone: "Backbone", phrases: Sequence[str]) -> tuple[Prompt, Tensor]:
+        """The phrases among their rivals, and the text states of that."""
+        prompt = compose(backbone.token_ids, phrases, self.settings.template.without(phrases))
+        return prompt, states_of(backbone, prompt, self.settings.boost)
+
+    def _steps(
+        self, backbone: "Backbone", view: View, request: SegmentRequest
+    ) -> tuple[Sequence[Mapping[str, Tensor]], int]:
+        """Queries by tap, of each step that a generation left, or of one pass under a neutral text."""
+        if view.given_features is not None:
+            return [kept.features for kept in view.given], 0
+        context, taps = (self.settings.context,), self._taps(backbone)
+        features, calls = features_of(
+            backbone, view, context, taps, timestep=self._timestep(request), seed=request.seed
+        )
+        return [features], calls
+
+    def _timestep(self, request: SegmentRequest) -> int:
+        return self.settings.timestep if request.timestep is None else request.timestep
+
+    def _layers(self, backbone: "Backbone") -> list[Layer]:
+        layers = find_layers(backbone.unet, "attn2", self.settings.places, every=False)
+        return [layer for layer in layers if layer.stride in self.settings.levels]
+
+    def _taps(self, backbone: "Backbone") -> tuple[str, ...]:
+        own = finest_self_attention(backbone.unet)
+        return sort_taps([own.q, own.k, *(layer.q for layer in self._layers(backbone))])
+
+
+def _stacked(steps: Sequence[Mapping[str, Tensor]], tap: str, heads: int) -> Float[Tensor, "steps heads n d"]:
+    return split_heads(torch.cat([features[tap] for features in steps]), heads)
+
+
+def _groups(prompt: Prompt) -> list[list[list]]:
+    """For each phrase its spans, then the spans of each rival in the phrase's own rows."""
+    count = len(prompt.rivals) // len(prompt.texts)
+    groups = []
+    for spans in prompt.phrases:
+        rows = dict.fromkeys(span.row for span in spans)
+        rivals = [[prompt.rivals[row * count + index] for row in rows] for index in range(count)]
+        groups.append([list(spans), *rivals])
+    return groups
+
+
+def _say_nothing(phrases: Sequence[str]) -> str:
+    if not phrases:
+        return ""
+    quoted = ", ".join(f'"{phrase[:40]}"' for phrase in phrases[:5])
+    return (
+        f"The attention to {quoted} is the same everywhere, or not a number, so nothing is found; try another timestep, "
+        "or float32."
+    )

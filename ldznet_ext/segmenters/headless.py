@@ -1,0 +1,38 @@
+"""What methods without a trained head have in common: they fit every model, refuse a head, and take phrases of any length."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from ldznet_ext.errors import MethodError
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+Method = TypeVar("Method", bound="HeadlessSegmenter")
+
+
+class HeadlessSegmenter:
+    """A method that needs nothing but the diffusion model; `for_model` makes it for one."""
+
+    name: str
+    rank: ClassVar[int] = 0
+    any_length: ClassVar[bool] = True
+
+    @classmethod
+    def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
+        """Every model, as long as no head is named."""
+        return head is None
+
+    @classmethod
+    def open(cls: type[Method], backbone: "Backbone", head: Path | None) -> Method:
+        """Make it ready for a model; MethodError where a head is named."""
+        if head is not None:
+            raise MethodError(
+                f"The method is '{cls.name}' and the head {head.name}; expected a head's method or no head, so leave one out."
+            )
+        return cls.for_model(backbone)
+
+    @classmethod
+    def for_model(cls: type[Method], backbone: "Backbone") -> Method:
+        """The method with the settings of the model's family."""
+        raise NotImplementedError

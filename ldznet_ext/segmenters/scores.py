@@ -1,0 +1,91 @@
+"""From what a method without a head saw to "it is there": scores, calibrated where something was measured.
+
+Measured for a method on a family: `METHOD-FAMILY.json` in a model folder, as `tools/calibrate.py` writes it beside the model
+it was measured on. Elsewhere the documented defaults hold, and the score is marked uncalibrated.
+"""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ldznet_ext import weights
+from ldznet_ext.errors import ModelError
+from ldznet_ext.segmenters.presence import Calibration, presence_stats, raw_score
+
+FORMAT = "ldznet-scores-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """How a method's maps become scores and statuses.
+
+    calibration: from the statistics of a map of logits to a probability; None: the score is the mean probability of the map's
+    top 1 %, uncalibrated. found_threshold: the score from which a phrase counts as found. mask_threshold: cuts `prob`.
+    """
+
+    calibration: Calibration | None = None
+    found_threshold: float = 0.5
+    mask_threshold: float = 0.5
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """Scores (p,) of maps of logits (p h w)."""
+        return self.calibration.score(presence_stats(logits)) if self.calibration else raw_score(logits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "format": FORMAT,
+            "calibration": self.calibration.to_dict() if self.calibration else None,
+            "found_threshold": self.found_threshold,
+            "mask_threshold": self.mask_threshold,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "Scoring":
+        """Read what `to_dict` gave; ValueError, KeyError or TypeError for anything else."""
+        if data["format"] != FORMAT:
+            raise ValueError(f"the format is {data['format']}, expected {FORMAT}")
+        thresholds = {name: float(data[name]) for name in ("found_threshold", "mask_threshold")}
+        for name, value in thresholds.items():
+            if not 0 < value < 1:
+                raise ValueError(f"{name} is {value}, expected a number between 0 and 1")
+        calibration = Calibration.from_dict(data["calibration"]) if data["calibration"] else None
+        return cls(calibration=calibration, **thresholds)
+
+
+def scoring_for(method: str, family: str) -> Scoring:
+    """What was measured for a method on a family, from the first model folder that has it; the defaults where none does."""
+    for folder in weights.model_folders():
+        path = folder / f"{method}-{family}.json"
+        if path.is_file():
+            return _read(path, path.stat().st_mtime_ns)
+    return Scoring()
+
+
+def dimmed(prob: np.ndarray, scores: np.ndarray, found_threshold: float) -> np.ndarray:
+    """Maps (p h w) of where a phrase is if it is anywhere, made honest: what is not found is dimmed, the more the less."""
+    return prob * np.minimum(1.0, scores / found_threshold).astype(prob.dtype)[:, None, None]
+
+
+def to_logits(prob: np.ndarray) -> np.ndarray:
+    """Probabilities as float32 logits; 0 and 1 stay a little inside, where logits have no end."""
+    inside = np.clip(prob.astype(np.float64), CERTAIN, 1 - CERTAIN)
+    return (np.log(inside) - np.log1p(-inside)).astype(np.float32)
+
+
+CERTAIN = 1e-6
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, changed: int) -> Scoring:
+    """`changed`: when the file was last written, so that a new one is read."""
+    try:
+        return Scoring.from_dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} cannot be read as scores ({error}); expected a file made by tools/calibrate.py, so restore or delete it."
+        ) from error
