@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ldznet_ext.backbone import Backbone
     from ldznet_ext.cli.console import Tick
-    from ldznet_ext.result import Segmentation
+    from ldznet_ext.result import Labelling, Segmentation
 
 
 def open_backbone(args: argparse.Namespace) -> "Backbone":
@@ -42,6 +42,20 @@ def segment(picture: "np.ndarray", words: Sequence[str], backbone: "Backbone", *
     from ldznet_ext.pipeline import segment as run
 
     return run(picture, list(words), backbone=backbone, **settings)
+
+
+def as_names(names: str) -> tuple[str, ...]:
+    """Names with commas between, checked; needs no model."""
+    from ldznet_ext.classes import as_names as split
+
+    return split(names)
+
+
+def classes(picture: "np.ndarray", names: Sequence[str], backbone: "Backbone", **settings: Any) -> "Labelling":
+    """`ldznet_ext.classes`."""
+    from ldznet_ext.classes import classes as run
+
+    return run(picture, names, backbone=backbone, **settings)
 
 
 def generate(

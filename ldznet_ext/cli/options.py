@@ -28,11 +28,10 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected one such as 0.5") from None
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Which method and model, and where it computes."""
-    parser.add_argument(
-        "--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)"
-    )
+def add_model(parser: argparse.ArgumentParser, *, method: str = "auto") -> None:
+    """Which method and model, and where it computes; `method` is the one that is used where none is named."""
+    usual = "the best the model has" if method == "auto" else method
+    parser.add_argument("--method", default=method, help=f"how to segment, e.g. ldznet (default: {usual})")
     parser.add_argument(
         "--model", help="diffusers folder, .safetensors file, name in a model folder or hub id (default: sticker-sd)"
     )

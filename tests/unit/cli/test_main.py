@@ -29,7 +29,7 @@ def test_every_command_has_help(ldznet, command):
     assert ran.code == 0 and ran.out.startswith(f"usage: ldznet {command} ") and len(ran.out.splitlines()) < 45
 
 
-@pytest.mark.parametrize("command", ["mask", "generate", "edit", "evaluate", "world", "models", "report"])
+@pytest.mark.parametrize("command", ["mask", "classes", "generate", "edit", "evaluate", "world", "models", "report"])
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     code = (
         "import sys; from ldznet_ext.cli.main import main\n"
