@@ -21,6 +21,7 @@ _HOMES = {
     "classes": "classes",
     "generate_and_segment": "generate",
     "inpaint": "inpaint",
+    "like": "like",
     "load_backbone": "backbone",
     "segment": "pipeline",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "classes",
     "generate_and_segment",
     "inpaint",
+    "like",
     "load_backbone",
     "segment",
 ]
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ldznet_ext.generate import generate_and_segment
     from ldznet_ext.geometry import Box, Size
     from ldznet_ext.inpaint import inpaint
+    from ldznet_ext.like import like
     from ldznet_ext.pipeline import segment
     from ldznet_ext.result import ClassResult, Labelling, PhraseResult, Segmentation
 

@@ -61,7 +61,7 @@ def segment(
 def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Segmenter, clock: Clock) -> Segmentation:
     """The walk from a picture in view to the result."""
     check_length(request.phrases, backbone, segmenter)
-    unknown = {phrase: backbone.unknown_words(phrase) for phrase in request.phrases}
+    unknown = {phrase: _unknown(phrase, backbone, segmenter) for phrase in request.phrases}
     known = tuple(phrase for phrase, words in unknown.items() if not words)
     if known:
         evidence = segmenter.evidence(backbone, view, known, request, clock)
@@ -125,6 +125,11 @@ def check_length(phrases: Iterable[str], backbone: Backbone, segmenter: Segmente
                 f'The phrase "{phrase[:40]}..." is {over} token{"s" * (over > 1)} too long for the text encoder of '
                 f"{backbone.name}; expected a few words, 75 tokens at most, so shorten it."
             )
+
+
+def _unknown(phrase: str, backbone: Backbone, segmenter: Segmenter) -> tuple[str, ...]:
+    """Words the model never saw; none where the phrase is but the name of an example."""
+    return () if "example" in segmenter.needs else backbone.unknown_words(phrase)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ class Evidence:
 class Segmenter(Protocol):
     """A method, ready to be asked.
 
-    `needs` names what it reads of the model: "latent", "pixels", "text", "features". `rank` orders methods for "auto".
+    `needs` names what it reads of the model: "latent", "pixels", "text", "features"; or "example", a marked object that it takes
+    in place of words, so that it cannot be opened by name. `rank` orders methods for "auto".
     `any_length`: whether it takes phrases with more tokens than one text holds; the others are spared them.
     """
 

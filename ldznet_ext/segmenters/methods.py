@@ -10,6 +10,7 @@ from ldznet_ext.errors import HeadError, MethodError
 from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
     attention,
     concat,
+    example,
     ldznet,
     noise_difference,
     rgbnet,
