@@ -23,8 +23,9 @@ from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.discriminant import Discriminant, learn
 from ldznet_ext.segmenters.growth import grow
-from ldznet_ext.segmenters.presence import raw_score
 from ldznet_ext.segmenters.prototypes import joined, to_grid
+from ldznet_ext.segmenters.scores import scoring_for
+from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import View, features_of, look
 from ldznet_ext.shapes import Float
 
@@ -104,16 +105,21 @@ class ExampleSegmenter:
     def evidence(
         self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
     ) -> Evidence:
-        """One map, the same for every name; its score is the mean probability of its top hundredth, uncalibrated."""
-        settings = self.settings or SETTINGS.get(backbone.family, REAL)
+        """One map, the same for every name; by default its score is the mean probability of its top hundredth."""
+        settings = self.settings or for_family(SETTINGS, backbone.family)
         timestep = settings.timestep if request.timestep is None else request.timestep
         reader = _Reader(backbone, taps_at(backbone.unet, settings.strides), timestep, request.seed, clock)
         with self._lock:
             pattern = self._learn(reader)
         logits = _logits(pattern, reader.read(view), view.fit.network)
+        scoring = scoring_for(self.name, backbone.family)
+        score = scoring.scores(logits[None]) if pattern else np.zeros(1, np.float32)
         return Evidence(
             logits=np.repeat(logits[None], len(phrases), axis=0),
-            scores=np.repeat(raw_score(logits[None]) if pattern else np.zeros(1, np.float32), len(phrases)),
+            scores=np.repeat(score, len(phrases)),
+            found_threshold=scoring.found_threshold,
+            mask_threshold=scoring.mask_threshold,
+            calibrated=scoring.calibration is not None,
             unet_calls=reader.calls,
             message="" if pattern else _nothing_learnt(self.marked),
             provenance={"timestep": timestep, "strides": list(settings.strides), "clicks": len(self.marked.clicks)},

@@ -6,7 +6,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -19,7 +18,10 @@ from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.sampling import seeded_noise
 from ldznet_ext.segmenters.base import Clock, Evidence, register
+from ldznet_ext.segmenters.headless import HeadlessSegmenter
 from ldznet_ext.segmenters.prototypes import to_grid
+from ldznet_ext.segmenters.scores import Scoring, scoring_for
+from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.shapes import Float
 
@@ -45,31 +47,26 @@ class NoiseSettings:
     reference: str = ""  # LD-ZNet's Figure 1; DiffEdit has the picture's caption here where there is one
 
 
-SETTINGS: dict[str, NoiseSettings] = {"sd1": NoiseSettings(), "sd2": NoiseSettings(), "sdxl": NoiseSettings()}
-"""By family, from the papers. A family that is not named has the same."""
+SETTINGS: dict[str, NoiseSettings] = {"sd1": NoiseSettings()}
+"""By family; one that is not named has those of sd1, the papers'."""
 
 
 @register("noise_difference")
-class NoiseDifferenceSegmenter:
+class NoiseDifferenceSegmenter(HeadlessSegmenter):
     """The difference of noise predictions as a method."""
 
-    name: str
-    needs: frozenset[str] = frozenset({"text", "latent"})
+    needs: frozenset[str] = frozenset({"latent", "text"})
     rank: ClassVar[int] = 1
     any_length: ClassVar[bool] = False
 
-    def __init__(self, settings: NoiseSettings | None = None) -> None:
-        self.settings = settings or NoiseSettings()
+    def __init__(self, settings: NoiseSettings, scoring: Scoring | None = None) -> None:
+        self.settings = settings
+        self.scoring = scoring or Scoring()
 
     @classmethod
-    def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
-        """Works with every model, but never of its own accord: twenty noises are more than a first answer may cost."""
-        return False
-
-    @classmethod
-    def open(cls, backbone: "Backbone", head: Path | None) -> "NoiseDifferenceSegmenter":
-        """Nothing to load."""
-        return cls(SETTINGS.get(backbone.family))
+    def for_model(cls, backbone: "Backbone") -> "NoiseDifferenceSegmenter":
+        """With the settings of the model's family, and the scores measured for it."""
+        return cls(for_family(SETTINGS, backbone.family), scoring_for(cls.name, backbone.family))
 
     def wanted(self, backbone: "Backbone") -> Wanted:
         """Nothing: no step of a generation is asked the same twice, once with the phrase and once without."""
@@ -79,7 +76,7 @@ class NoiseDifferenceSegmenter:
     def evidence(
         self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
     ) -> Evidence:
-        """Maps of the phrases, and how far each rises above its own mean: an uncalibrated score."""
+        """Maps of the phrases; where no scores were measured for the family, how far each rises above its own mean."""
         settings = self.settings
         timestep = settings.timestep if request.timestep is None else request.timestep
         given = {"timestep": timestep, "seed": request.seed, "count": settings.noises}
@@ -95,16 +92,23 @@ class NoiseDifferenceSegmenter:
             with clock("head"):
                 maps.append(difference(worded, plain))
             calls += first + second
-        size = view.fit.network
+        logits = np.stack([to_logits(normalised(each), view.fit.network) for each in maps])
+        silent = [phrase for phrase, each in zip(phrases, maps, strict=True) if not normalised(each).any()]
         return Evidence(
-            logits=np.stack([to_logits(normalised(each), size) for each in maps]),
-            scores=np.array([rise(each) for each in maps], np.float32),
+            logits=logits,
+            scores=self._scores(maps, logits),
+            found_threshold=self.scoring.found_threshold,
+            mask_threshold=self.scoring.mask_threshold,
+            calibrated=self.scoring.calibration is not None,
             unet_calls=calls,
-            message=_say_empty(
-                [phrase for phrase, each in zip(phrases, maps, strict=True) if not normalised(each).any()]
-            ),
+            message=_say_empty(silent),
             provenance={"timestep": timestep, "noises": settings.noises, "reference": settings.reference},
         )
+
+    def _scores(self, maps: Sequence[Tensor], logits: np.ndarray) -> np.ndarray:
+        """Scores (p,): a map stretched over 0..1 says little of presence, so the default looks at what it was before."""
+        rises = np.array([rise(each) for each in maps], np.float32)
+        return rises if self.scoring.calibration is None else np.where(rises > 0, self.scoring.scores(logits), 0)
 
 
 def predicted_noise(
