@@ -12,6 +12,7 @@ from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
     concat,
     example,
     ldznet,
+    maskdiffusion,
     noise_difference,
     rgbnet,
     znet,

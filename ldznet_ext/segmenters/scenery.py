@@ -1,0 +1,151 @@
+"""What a diffusion model leaves of a picture before any name is asked for: features and queries of one pass.
+
+A large picture is also looked at through windows: its features are theirs, blended, its queries those of the whole, as a
+name's place wants the whole in view and a feature the detail. A generation leaves both of its own accord.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldznet_ext.caches import digest
+from ldznet_ext.geometry import Box, Size
+from ldznet_ext.harvest.attention import Layer, grid_of
+from ldznet_ext.harvest.taps import sort_taps
+from ldznet_ext.masks.imaging import Fit, stretch, to_network
+from ldznet_ext.segmenters.prototypes import joined, unit
+from ldznet_ext.segmenters.view import View, features_of
+from ldznet_ext.segmenters.windows import blend, canvas_size, in_cells, lay
+from ldznet_ext.shapes import Float
+
+if TYPE_CHECKING:
+    from ldznet_ext.backbone import Backbone
+
+MOST_CELLS = 8192
+"""Of the grid that features are compared on: SD 1.x has 4,480 channels at two levels, 18 kB a cell."""
+FLAT = 1e-4
+"""Unit vectors that differ by less say nothing of their places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenery:
+    """features: (d h w) joined over levels, each of unit length. queries: (c h w) by tap, of the whole picture.
+
+    calls: of the UNet that it took. windows: how many the features are of. timestep: of the pass.
+    """
+
+    features: Float[Tensor, "d h w"]
+    queries: Mapping[str, Float[Tensor, "c h w"]]
+    calls: int
+    windows: int
+    timestep: int
+
+    @property
+    def size(self) -> Size:
+        """The grid that features and maps share."""
+        return Size(*self.features.shape[-2:])
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be told from these features, in words; empty where something can."""
+        if not all(bool(torch.isfinite(each).all()) for each in (self.features, *self.queries.values())):
+            return "hold values that are not numbers"
+        spread = unit(self.features)
+        flat = float((spread - spread.mean(dim=(1, 2), keepdim=True)).abs().max()) < FLAT
+        return "are the same everywhere" if flat else ""
+
+
+def scenery_of(
+    backbone: "Backbone",
+    view: View,
+    taps: tuple[str, ...],
+    layers: Sequence[Layer],
+    *,
+    timestep: int,
+    seed: int,
+    text: str = "",
+    largest: float = 2.0,
+) -> Scenery:
+    """Features at `taps` and queries of `layers` of a picture at `timestep`, the UNet conditioned on `text`.
+
+    largest: how many times the native side a large picture may be looked at, through windows; 1 for the whole alone. What a
+    generation left is taken where it has all that is needed; otherwise the picture is passed through the UNet.
+    """
+    read, calls, timestep = _whole(backbone, view, (*taps, *(layer.q for layer in layers)), text, timestep, seed)
+    latent = Size(*view.latent(backbone).shape[-2:])
+    queries = {layer.q: _on_grid(read[layer.q][0], latent, layer.stride) for layer in layers}
+    levels, cells, windows = [read[tap][0] for tap in taps], latent, 1
+    canvas = _canvas(backbone, view, largest)
+    boxes = lay(canvas, backbone.native)
+    if len(boxes) > 1:
+        factor = view.fit.network.height // latent.height
+        pieces, more = _through(backbone, view, canvas, boxes, taps, text, timestep, seed)
+        levels = [_blended([piece[tap][0] for piece in pieces], boxes, canvas) for tap in taps]
+        cells, calls, windows = Size(canvas.height // factor, canvas.width // factor), calls + more, len(boxes)
+    return Scenery(
+        features=joined(levels, _grid(cells)), queries=queries, calls=calls, windows=windows, timestep=timestep
+    )
+
+
+def _whole(
+    backbone: "Backbone", view: View, taps: tuple[str, ...], text: str, timestep: int, seed: int
+) -> tuple[Mapping[str, Tensor], int, int]:
+    """What is read of the whole picture, by tap; the calls that took; and the timestep it is of."""
+    given = view.given_features
+    if given is not None and all(tap in given for tap in taps):
+        return given, 0, view.given_timestep or 0
+    read, calls = features_of(backbone, view, (text,), sort_taps(taps), timestep=timestep, seed=seed)
+    return read, calls, timestep
+
+
+def _canvas(backbone: "Backbone", view: View, largest: float) -> Size:
+    """The size at which features are read; a generated picture has the size it was painted at."""
+    if view.given_latent is not None:
+        return view.fit.network
+    canvas = canvas_size(view.fit.original, backbone.native, largest)
+    return canvas if len(lay(canvas, backbone.native)) > 1 else view.fit.network
+
+
+def _through(
+    backbone: "Backbone",
+    view: View,
+    canvas: Size,
+    boxes: Sequence[Box],
+    taps: tuple[str, ...],
+    text: str,
+    timestep: int,
+    seed: int,
+) -> tuple[list[Mapping[str, Tensor]], int]:
+    """Features of every window by tap, one window after the other, and the calls that took."""
+    picture = stretch(view.picture, canvas)
+    pieces, calls = [], 0
+    for box in boxes:
+        part = np.ascontiguousarray(picture[box.slices])
+        pixels = to_network(part, Fit(box.size, box.size))
+        window = View(picture=part, fit=Fit(box.size, box.size), pixels=pixels, picture_digest=digest(pixels))
+        read, one = features_of(backbone, window, (text,), sort_taps(taps), timestep=timestep, seed=seed)
+        pieces.append(read)
+        calls += one
+    return pieces, calls
+
+
+def _blended(pieces: Sequence[Float[Tensor, "c h w"]], boxes: Sequence[Box], canvas: Size) -> Float[Tensor, "c H W"]:
+    """One level's windows as one map."""
+    stride = boxes[0].size.height // pieces[0].shape[-2]
+    size = Size(canvas.height // stride, canvas.width // stride)
+    return blend([unit(piece) for piece in pieces], [in_cells(box, stride) for box in boxes], size)
+
+
+def _grid(cells: Size) -> Size:
+    """The latent's own grid, or half of it as often as it takes to keep memory bounded."""
+    while cells.area > MOST_CELLS:
+        cells = cells.scaled(0.5)
+    return cells
+
+
+def _on_grid(cells: Float[Tensor, "n c"], latent: Size, stride: int) -> Float[Tensor, "c h w"]:
+    return cells.T.unflatten(1, tuple(grid_of(latent, stride, cells.shape[0])))
