@@ -35,7 +35,7 @@ SMALLEST = 0.05
 class Instance:
     """One piece of a mask that looks like the example: box and area in picture pixels, mean probability (0..1) in it.
 
-    marked: whether it is, or touches, the example itself.
+    marked: whether it is the example itself, or grown together with it.
     """
 
     box: Box
@@ -120,19 +120,22 @@ def mark(picture: "Picture", example: "np.ndarray | Picture | Clicks") -> Marked
 def seek(segmenter: ExampleSegmenter, picture: "Picture", backbone: Backbone, **settings: Any) -> Segmentation:
     """Find the example in one picture; where it is the example's own, what was marked belongs to the mask."""
     marked, pixels = segmenter.marked, load_picture(picture)
+    own = np.array_equal(pixels, marked.picture)
     result = segment(pixels, marked.name, backbone=backbone, method=segmenter, **settings)
-    if marked.mask is None or result.phrases[0].status != FOUND or not np.array_equal(pixels, marked.picture):
+    result = replace(result, provenance={**result.provenance, "own_picture": own})
+    if not own or marked.mask is None or result.phrases[0].status != FOUND:
         return result
     answer = replace(result.phrases[0], prob=np.maximum(result.prob, marked.mask))
     return rethreshold(replace(result, phrases=(answer,)), result.provenance["threshold"])
 
 
-def instances(result: Segmentation, marked: Marked | None = None) -> list[Instance]:
+def instances(result: Segmentation, marked: Marked) -> list[Instance]:
     """The connected pieces of a result's mask, the surest first; crumbs are left out, but not the marked one."""
     pieces = components(result.mask)
-    own = marked.mask if marked is not None and marked.mask is not None else None
-    typical = int(own.sum()) if own is not None else int(np.median([piece.area for piece in pieces] or [0]))
-    own = own if own is not None and own.shape == tuple(result.size) else np.zeros(result.size, bool)
+    own = _own(result, marked)
+    typical = float(np.median([piece.area for piece in pieces] or [0]))
+    if marked.mask is not None:
+        typical = float(marked.mask.mean()) * result.size.area
     found = [
         Instance(
             box=piece.box,
@@ -144,6 +147,17 @@ def instances(result: Segmentation, marked: Marked | None = None) -> list[Instan
     ]
     kept = [one for one in found if one.marked or one.area >= SMALLEST * typical]
     return sorted(kept, key=lambda one: -one.score)
+
+
+def _own(result: Segmentation, marked: Marked) -> np.ndarray:
+    """Bool (h w): what was marked in the very picture of the result; nothing in another one."""
+    if result.provenance["own_picture"] and marked.mask is not None:
+        return marked.mask
+    own = np.zeros(result.size, bool)
+    if result.provenance["own_picture"]:
+        for x, y in marked.clicks:
+            own[y, x] = True
+    return own
 
 
 def _checked_clicks(clicks: "Clicks", size: Size) -> tuple[tuple[int, int], ...]:

@@ -1,7 +1,7 @@
 """The engine as the commands call it: each function imports what it needs when it is called, never before."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from ldznet_ext.backbone import Backbone
     from ldznet_ext.cli.console import Tick
+    from ldznet_ext.like import Instance
     from ldznet_ext.result import Labelling, Segmentation
+    from ldznet_ext.segmenters.example import Marked
 
 
 def open_backbone(args: argparse.Namespace) -> "Backbone":
@@ -56,6 +58,29 @@ def classes(picture: "np.ndarray", names: Sequence[str], backbone: "Backbone", *
     from ldznet_ext.classes import classes as run
 
     return run(picture, names, backbone=backbone, **settings)
+
+
+def mark(picture: "np.ndarray", mask: str) -> "Marked":
+    """The picture with the example marked in it; needs no model, so that a bad mask is refused at once."""
+    from ldznet_ext.like import mark as run
+
+    return run(picture, mask)
+
+
+def seeker(marked: "Marked", backbone: "Backbone", **settings: Any) -> "Callable[[np.ndarray], Segmentation]":
+    """Finds one example in picture after picture; what was learnt from it stays."""
+    from ldznet_ext.like import seek
+    from ldznet_ext.segmenters.example import ExampleSegmenter
+
+    segmenter = ExampleSegmenter(marked)
+    return lambda picture: seek(segmenter, picture, backbone, **settings)
+
+
+def instances(result: "Segmentation", marked: "Marked") -> "list[Instance]":
+    """`ldznet_ext.like.instances`."""
+    from ldznet_ext.like import instances as run
+
+    return run(result, marked)
 
 
 def generate(

@@ -27,6 +27,7 @@ OK, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "mask": "find what words name in a picture: mask, probability map, overlay",
     "classes": "label every pixel of a picture by name",
+    "like": "find what looks like a marked example, in its picture or in a folder of them",
     "generate": "paint pictures from words, and masks from other words",
     "edit": "repaint what words name in a picture",
     "evaluate": "score the masks of a method on a test set",

@@ -32,6 +32,11 @@ def add_model(parser: argparse.ArgumentParser, *, method: str = "auto") -> None:
     """Which method and model, and where it computes; `method` is the one that is used where none is named."""
     usual = "the best the model has" if method == "auto" else method
     parser.add_argument("--method", default=method, help=f"how to segment, e.g. ldznet (default: {usual})")
+    add_backbone(parser)
+
+
+def add_backbone(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it computes."""
     parser.add_argument(
         "--model", help="diffusers folder, .safetensors file, name in a model folder or hub id (default: sticker-sd)"
     )
