@@ -3,6 +3,7 @@
 picture, names -> maps of one method -> names whose own score says they are there -> labels at the picture's own size.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,12 +71,12 @@ def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
     """
     listed = as_request(names.split(",") if isinstance(names, str) else names).phrases
     trimmed = tuple(" ".join(name.split()) for name in listed)
-    folded = [name.casefold() for name in trimmed]
-    twice = next((name for number, name in enumerate(folded) if name in folded[:number]), None)
-    if twice is not None:
-        raise PhraseError(f'The name "{twice[:40]}" is given twice; expected each once, so drop one of them.')
     if len(trimmed) > MOST:
         raise PhraseError(f"There are {len(trimmed):,} names; expected at most {MOST:,}, so ask for fewer.")
+    times = Counter(name.casefold() for name in trimmed)
+    twice = next((name for name, count in times.items() if count > 1), None)
+    if twice is not None:
+        raise PhraseError(f'The name "{twice[:40]}" is given twice; expected each once, so drop one of them.')
     return trimmed
 
 
