@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ROOM = 75
 """Tokens of a text between its start and its end token."""
-SMALLEST = 8
-"""Positions a template must leave: the longest single character takes four."""
+SMALLEST = 25
+"""Positions a template leaves to the phrases; rivals that would take more are left out."""
 Tokenize = Callable[[str], Sequence[int]]
 
 
@@ -86,8 +86,7 @@ def compose(
     >>> prompt.texts, prompt.phrases
     (('a photo of red fox and snow , sky',), ((Span(row=0, start=4, stop=6),), (Span(row=0, start=7, stop=8),)))
     """
-    template = template or Template()
-    writer = _Writer(tokenize, template)
+    writer = _Writer(tokenize, _fitting(tokenize, template or Template()))
     spans: list[tuple[Span, ...]] = []
     for phrase in phrases:
         if not together:
@@ -156,6 +155,13 @@ def mean_over(maps: Float[Tensor, "rows tokens cells"], phrases: Sequence[Sequen
     )
 
 
+def _fitting(tokenize: Tokenize, template: Template) -> Template:
+    """The template with as many of its rivals as leave room: a vocabulary may lack them, and spell them in letters."""
+    while template.rivals and len(tokenize(f"{template.lead} {template.tail}")) > ROOM - SMALLEST:
+        template = replace(template, rivals=template.rivals[:-1])
+    return template
+
+
 class _Writer:
     """Fills texts with phrases, starting a new one when the next phrase does not fit."""
 
@@ -167,8 +173,6 @@ class _Writer:
         self._count = lambda text: len(tokenize(text)) if text else 0
         self._lead, self._joint, self._tail = map(self._count, (template.lead, template.joint, template.tail))
         self.room = ROOM - self._lead - self._tail
-        if self.room < SMALLEST:
-            raise ValueError(f"the template leaves {self.room} positions, expected at least {SMALLEST}")
         self._pieces: list[str] = []
         self._used = 0
 

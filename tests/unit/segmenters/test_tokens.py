@@ -49,6 +49,11 @@ def test_a_word_without_blanks_is_cut_too() -> None:
     assert all(len(letters(piece)) <= 30 for piece in pieces) and letters("".join(pieces)) == [*"a" * 100, "b", "c"]
 
 
+def test_rivals_that_leave_no_room_are_left_out() -> None:
+    prompt = compose(letters, ["fox"], Template(rivals=("sky", "a" * 60, "sea")))
+    assert prompt.texts == ("fox , sky",) and len(prompt.rivals) == 1
+
+
 def test_no_token_is_a_sentence() -> None:
     with pytest.raises(PhraseError, match="has no token"):
         cut(str.split, " ")
