@@ -1,6 +1,7 @@
 """Train Sticker-SD: UNet and text encoder together on scaled latents, epsilon prediction, as Stable Diffusion 1.x.
 
-The loss is weighted by min(SNR, 5)/SNR (Hang et al., 2023), which on few samples learns shapes several times sooner.
+The loss is weighted by min(SNR, 5)/SNR (Hang et al., 2023), which on few samples learns shapes several times sooner, and by
+1/sqrt(SNR) where noise prevails (Yu et al., 2023): there it is decided what is painted.
 """
 
 import copy
@@ -107,7 +108,7 @@ class DiffusionTask:
         output = self.module(noisy, timesteps.to(device), self.painter.tokens(captions).to(device)).float()
         error = F.mse_loss(output, epsilon, reduction="none").mean((1, 2, 3))
         signal = self.alphas[timesteps] / (1 - self.alphas[timesteps])
-        weight = (signal.clamp(max=self.recipe.loss["snr_cap"]) / signal).to(device)
+        weight = loss_weight(signal, self.recipe.loss["snr_cap"]).to(device)
         return {"loss": (weight * error).mean(), "mse": error.detach().mean()}
 
     def sheet(self) -> np.ndarray:
@@ -121,6 +122,15 @@ class DiffusionTask:
         write_pipeline(out, unet=bare.unet, text_encoder=bare.text_encoder, vae=self.vae)
         seen = tokens_seen(self.tokenizer, training_texts(recipe))
         (out / "tokens_seen.json").write_text(json.dumps(seen))
+
+
+def loss_weight(snr: Tensor, cap: float) -> Tensor:
+    """What an epsilon error counts at each signal-to-noise ratio.
+
+    >>> loss_weight(torch.tensor([0.25, 1.0, 4.0, 50.0]), cap=5.0)
+    tensor([2.0000, 1.0000, 1.0000, 0.1000])
+    """
+    return snr.clamp(max=cap) / snr * snr.clamp(max=1).rsqrt()
 
 
 def write_pipeline(out: Path, *, unet, text_encoder, vae) -> None:
