@@ -5,7 +5,7 @@ background words compete, and a walk by the decoder's self-attention gives the m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -43,6 +43,11 @@ class Reading:
     queries: Sequence[Queries]
     walker: SelfAttention
     size: Size
+
+    def pooled(self) -> np.ndarray:
+        """The mean query of every layer, one after the other (d,): what familiarity looks at."""
+        means = [queries.values.float().mean(dim=(0, 2)).flatten() for queries in self.queries]
+        return torch.cat(means).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +98,12 @@ class AttentionSegmenter(HeadlessSegmenter):
             with clock("head"):
                 seen.append(self.look(reading, prompt, states))
         with clock("head"):
-            return self._judge(seen, view, phrases, calls, request)
+            return replace(
+                self._judge(seen, view, phrases),
+                familiar=self._knows(reading, view, request),
+                unet_calls=calls,
+                provenance=self._provenance(view, request),
+            )
 
     def read(self, backbone: "Backbone", view: View, request: SegmentRequest) -> tuple[Reading, int]:
         """What the method keeps of a picture, and how many passes of the UNet that took."""
@@ -133,30 +143,37 @@ class AttentionSegmenter(HeadlessSegmenter):
         top = walked.amax().clamp(min=torch.finfo(walked.dtype).tiny)
         return (walked[0] / top).unflatten(-1, reading.size), against.unflatten(-1, reading.size)
 
-    def _judge(
-        self, seen: Sequence[Seen], view: View, phrases: Sequence[str], calls: int, request: SegmentRequest
-    ) -> Evidence:
+    def _judge(self, seen: Sequence[Seen], view: View, phrases: Sequence[str]) -> Evidence:
         """Maps against the background and scores, at the network's size; what is not found is dimmed."""
-        maps = to_grid(torch.cat([each.maps for each in seen]), view.fit.network)
+        scoring, maps = self.scoring, to_grid(torch.cat([each.maps for each in seen]), view.fit.network)
         against = torch.cat([each.against for each in seen]).nan_to_num(nan=NOTHING, posinf=NOTHING, neginf=NOTHING)
         says = maps.flatten(1).any(dim=1).cpu().numpy()
-        scores = np.where(says, self.scoring.scores(against.cpu().numpy()), 0).astype(np.float32)
+        scores = np.where(says, scoring.scores(against.cpu().numpy()), 0).astype(np.float32)
         background = torch.stack([against_background(each[None]) for each in maps])
         prob = (maps / (maps + background)).cpu().numpy()
-        given = view.given_features is not None
         return Evidence(
-            logits=to_logits(dimmed(prob, scores, self.scoring.found_threshold)),
+            logits=to_logits(dimmed(prob, scores, scoring.found_threshold)),
             scores=scores,
-            found_threshold=self.scoring.found_threshold,
-            mask_threshold=self.scoring.mask_threshold,
-            calibrated=self.scoring.calibration is not None,
-            unet_calls=calls,
+            found_threshold=scoring.found_threshold,
+            mask_threshold=scoring.mask_threshold,
+            calibrated=scoring.calibration is not None,
             message=_say_nothing([phrase for phrase, some in zip(phrases, says, strict=True) if not some]),
-            provenance={
-                "timestep": [round(kept.timestep) for kept in view.given] if given else self._timestep(request),
-                "features": "of the generation" if given else "of the picture",
-            },
         )
+
+    def _knows(self, reading: Reading, view: View, request: SegmentRequest) -> bool | None:
+        """Whether the picture is of the model's kind: one it has just painted is."""
+        if self.scoring.familiarity is None or self._timestep(request) != self.settings.timestep:
+            return None
+        return True if view.given_features is not None else self.scoring.knows(reading.pooled())
+
+    def _provenance(self, view: View, request: SegmentRequest) -> dict[str, object]:
+        given = view.given_features is not None
+        return {
+            "timestep": [round(kept.timestep) for kept in view.given] if given else self._timestep(request),
+            "features": "of the generation" if given else "of the picture",
+            "rounds": self.settings.rounds,
+            "sharpen": self.settings.sharpen,
+        }
 
     def _words(self, backbone: "Backbone", phrases: Sequence[str]) -> tuple[Prompt, Tensor]:
         """The phrases among their rivals, and the text states of that."""

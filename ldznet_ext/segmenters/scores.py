@@ -4,8 +4,10 @@ Measured for a method on a family: `METHOD-FAMILY.json` in a model folder, as `t
 it was measured on. Elsewhere the documented defaults hold, and the score is marked uncalibrated.
 """
 
+import base64
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 
 from ldznet_ext import weights
 from ldznet_ext.errors import ModelError
+from ldznet_ext.segmenters.familiarity import Familiarity
 from ldznet_ext.segmenters.presence import Calibration, presence_stats, raw_score
 
 FORMAT = "ldznet-scores-1"
@@ -25,23 +28,33 @@ class Scoring:
 
     calibration: from the statistics of a map of logits to a probability; None: the score is the mean probability of the map's
     top 1 %, uncalibrated. found_threshold: the score from which a phrase counts as found. mask_threshold: cuts `prob`.
+    familiarity: statistics of what the method read of pictures of the model's kind, at its own timestep.
     """
 
     calibration: Calibration | None = None
     found_threshold: float = 0.5
     mask_threshold: float = 0.5
+    familiarity: Familiarity | None = None
 
     def scores(self, logits: np.ndarray) -> np.ndarray:
         """Scores (p,) of maps of logits (p h w)."""
         return self.calibration.score(presence_stats(logits)) if self.calibration else raw_score(logits)
 
+    def knows(self, pooled: np.ndarray) -> bool | None:
+        """Whether a picture with these pooled features (d,) is of the model's kind; None where that cannot be said."""
+        known = self.familiarity
+        if known is None or pooled.shape != known.mean.shape or not np.isfinite(pooled).all():
+            return None
+        return known.is_familiar(pooled)
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """As JSON takes it; arrays in base64."""
         return {
             "format": FORMAT,
             "calibration": self.calibration.to_dict() if self.calibration else None,
             "found_threshold": self.found_threshold,
             "mask_threshold": self.mask_threshold,
+            "familiarity": _packed(self.familiarity.to_arrays()) if self.familiarity else None,
         }
 
     @classmethod
@@ -54,7 +67,8 @@ class Scoring:
             if not 0 < value < 1:
                 raise ValueError(f"{name} is {value}, expected a number between 0 and 1")
         calibration = Calibration.from_dict(data["calibration"]) if data["calibration"] else None
-        return cls(calibration=calibration, **thresholds)
+        familiarity = Familiarity.from_arrays(_unpacked(data["familiarity"])) if data.get("familiarity") else None
+        return cls(calibration=calibration, familiarity=familiarity, **thresholds)
 
 
 def scoring_for(method: str, family: str) -> Scoring:
@@ -78,6 +92,19 @@ def to_logits(prob: np.ndarray) -> np.ndarray:
 
 
 CERTAIN = 1e-6
+
+
+def _packed(arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+    """Name -> shape and float32 numbers."""
+    packed = {name: np.asarray(array, "<f4") for name, array in arrays.items()}
+    return {name: [list(array.shape), base64.b64encode(array.tobytes()).decode()] for name, array in packed.items()}
+
+
+def _unpacked(packed: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {
+        name: np.frombuffer(base64.b64decode(numbers), "<f4").reshape(shape)
+        for name, (shape, numbers) in packed.items()
+    }
 
 
 @functools.lru_cache(maxsize=16)

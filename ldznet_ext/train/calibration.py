@@ -48,7 +48,7 @@ def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) 
         there = case.masks.flatten(1).any(1).numpy()
         stats.append(presence_stats(logits))
         present.append(there)
-        overlaps += [_ious(prob, mask) for prob, mask in zip(sigmoid(logits[there]), case.masks[there], strict=True)]
+        overlaps += [ious_at(prob, mask) for prob, mask in zip(sigmoid(logits[there]), case.masks[there], strict=True)]
         if features is not None:
             asked = index % EACH + 1  # people ask for one thing as often as for several
             pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps))
@@ -116,7 +116,7 @@ def _painted(task: "HeadTask", count: int) -> Iterator[np.ndarray]:
             yield pool_features({tap: f.cpu().numpy() for tap, f in features.items()}, task.head.taps)
 
 
-def _ious(prob: np.ndarray, mask: Tensor) -> np.ndarray:
+def ious_at(prob: np.ndarray, mask: Tensor) -> np.ndarray:
     """IoU of a map at every threshold."""
     truth = mask.numpy() > 0.5
     cuts = prob[None] > THRESHOLDS[:, None, None]

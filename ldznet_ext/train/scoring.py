@@ -1,0 +1,85 @@
+"""What a method without a head must know of itself on our own model: scores, thresholds, and which pictures it is at home in.
+
+Measured on val scenes, every fourth an oblong cut-out, through the method itself; nothing of it is for real families.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldznet_ext.backbone import Backbone
+from ldznet_ext.request import SegmentRequest
+from ldznet_ext.segmenters.base import Clock, Segmenter
+from ldznet_ext.segmenters.familiarity import fit_familiarity
+from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats, raw_score, sigmoid
+from ldznet_ext.segmenters.scores import Scoring
+from ldznet_ext.segmenters.view import View, look
+from ldznet_ext.train.calibration import EACH, OBLONG, RECALL, THRESHOLDS, ious_at
+from ldznet_ext.train.phrased import PhrasedScenes
+
+COMPONENTS = 16
+"""Principal directions of what is familiar: few scenes are measured, and the file should stay small."""
+STYLES = ("fluent", "noto", "flat", "twemoji")
+"""What Sticker-SD is trained on."""
+
+
+@dataclass(frozen=True)
+class Recorder(Scoring):
+    """In a method's place of scoring: notes what it would be scored by, and dims nothing."""
+
+    found_threshold: float = 1e-6
+    stats: list[np.ndarray] = field(default_factory=list)
+    pooled: list[np.ndarray] = field(default_factory=list)
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """Raw scores, their statistics noted."""
+        self.stats.append(presence_stats(logits))
+        return raw_score(logits)
+
+
+@torch.inference_mode()
+def fit_scoring(method: Segmenter, backbone: Backbone, *, scenes: int, seed: int = 0) -> Scoring:
+    """Calibration, found-threshold (95 % recall), mask-threshold (best mean IoU) and, if the method reads such, familiarity.
+
+    The method has an attribute `scoring`, whose `scores` it calls once for the phrases it is asked for; one with `read` also
+    says by `pooled` what its familiarity looks at.
+    """
+    recorder = Recorder()
+    method.scoring = recorder  # type: ignore[attr-defined]
+    present, overlaps = [], []
+    for view, phrases, masks in _cases(backbone, scenes, seed):
+        request = SegmentRequest(phrases=phrases)
+        logits = method.evidence(backbone, view, phrases, request, Clock()).logits
+        there = masks.flatten(1).any(1).numpy()
+        present.append(there)
+        overlaps += [ious_at(prob, mask) for prob, mask in zip(sigmoid(logits[there]), masks[there], strict=True)]
+        if hasattr(method, "read"):
+            recorder.pooled.append(method.read(backbone, view, request)[0].pooled())  # type: ignore[attr-defined]
+    stats, known = np.concatenate(recorder.stats), np.concatenate(present)
+    calibration = fit_presence(stats, known)
+    return Scoring(
+        calibration=calibration,
+        found_threshold=found_threshold(calibration.score(stats), known, RECALL),
+        mask_threshold=float(THRESHOLDS[np.mean(overlaps, axis=0).argmax()]),
+        familiarity=fit_familiarity(np.stack(recorder.pooled), components=COMPONENTS) if recorder.pooled else None,
+    )
+
+
+def _cases(backbone: Backbone, count: int, seed: int) -> Iterator[tuple[View, tuple[str, ...], Tensor]]:
+    """Views of val scenes with four of their phrases and masks (4 h w), half of them of what is not there."""
+    for index in range(count):
+        oblong = index % 4 == 3
+        size = max(OBLONG) if oblong else backbone.native.height
+        item = PhrasedScenes(seed=seed, size=size, styles=STYLES, each=EACH, split="val")[index]
+        pixels, masks = item["pixels"], item["masks"]
+        if oblong:
+            height, width = OBLONG if index % 8 == 3 else OBLONG[::-1]
+            y, x = (size - height) // 2, (size - width) // 2
+            pixels, masks = pixels[:, y : y + height, x : x + width], masks[:, y : y + height, x : x + width]
+        picture = ((pixels.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        unique = list(dict.fromkeys(item["phrases"]))  # a scene with few phrases repeats them
+        rows = [item["phrases"].index(phrase) for phrase in unique]
+        yield look(picture, backbone), tuple(unique), masks[rows]
