@@ -23,8 +23,9 @@ from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.discriminant import Discriminant, learn
 from ldznet_ext.segmenters.growth import grow
+from ldznet_ext.segmenters.matching import Parts, parts_of
 from ldznet_ext.segmenters.prototypes import joined, to_grid
-from ldznet_ext.segmenters.scores import scoring_for
+from ldznet_ext.segmenters.scores import Scoring, scoring_for
 from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import View, features_of, look
 from ldznet_ext.shapes import Float
@@ -69,6 +70,14 @@ class Marked:
     name: str = "example"
 
 
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """What is learnt from an example: where it ends, and what it consists of."""
+
+    line: Discriminant
+    parts: Parts
+
+
 @register("example")
 class ExampleSegmenter:
     """What looks like an example, as a method. It reads no words: phrases only name its result."""
@@ -81,7 +90,7 @@ class ExampleSegmenter:
     def __init__(self, marked: Marked, settings: ExampleSettings | None = None) -> None:
         self.marked = marked
         self.settings = settings
-        self._learnt: tuple[Hashable, Discriminant | None] | None = None
+        self._learnt: tuple[Hashable, Pattern | None] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -105,18 +114,19 @@ class ExampleSegmenter:
     def evidence(
         self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
     ) -> Evidence:
-        """One map, the same for every name; by default its score is the mean probability of its top hundredth."""
+        """One map, the same for every name; by default its score is how well the example's parts are found again."""
         settings = self.settings or for_family(SETTINGS, backbone.family)
         timestep = settings.timestep if request.timestep is None else request.timestep
         reader = _Reader(backbone, taps_at(backbone.unet, settings.strides), timestep, request.seed, clock)
         with self._lock:
             pattern = self._learn(reader)
-        logits = _logits(pattern, reader.read(view), view.fit.network)
-        scoring = scoring_for(self.name, backbone.family)
-        score = scoring.scores(logits[None]) if pattern else np.zeros(1, np.float32)
+        features, scoring = reader.read(view), scoring_for(self.name, backbone.family)
+        with clock("head"):
+            logits = _logits(pattern, features, view.fit.network)
+            score = _score(pattern, features, logits, scoring)
         return Evidence(
             logits=np.repeat(logits[None], len(phrases), axis=0),
-            scores=np.repeat(score, len(phrases)),
+            scores=np.full(len(phrases), score, np.float32),
             found_threshold=scoring.found_threshold,
             mask_threshold=scoring.mask_threshold,
             calibrated=scoring.calibration is not None,
@@ -125,13 +135,13 @@ class ExampleSegmenter:
             provenance={"timestep": timestep, "strides": list(settings.strides), "clicks": len(self.marked.clicks)},
         )
 
-    def _learn(self, reader: "_Reader") -> Discriminant | None:
+    def _learn(self, reader: "_Reader") -> "Pattern | None":
         """What tells the example from its surroundings, learnt once for each state of the model."""
         key = reader.key
         if self._learnt is None or self._learnt[0] != key:
             features = reader.read(look(self.marked.picture, reader.backbone))
             with reader.clock("head"):
-                self._learnt = key, learn(features, coverage(self.marked, features))
+                self._learnt = key, pattern_of(features, coverage(self.marked, features))
         return self._learnt[1]
 
 
@@ -178,11 +188,24 @@ def coverage(marked: Marked, features: Float[Tensor, "d h w"]) -> Float[Tensor, 
     return grow(features, cells).to(features)
 
 
-def _logits(pattern: Discriminant | None, features: Float[Tensor, "d h w"], size: Size) -> np.ndarray:
+def pattern_of(features: Float[Tensor, "d h w"], covered: Float[Tensor, "h w"]) -> Pattern | None:
+    """What is learnt from an example; None where the features say nothing."""
+    line = learn(features, covered)
+    return line and Pattern(line, parts_of(features, covered))
+
+
+def _score(pattern: Pattern | None, features: Tensor, logits: np.ndarray, scoring: Scoring) -> float:
+    """The probability (0..1) that the example is in the picture, where it was measured; else the part of it found again."""
+    if pattern is None:
+        return 0.0
+    return pattern.parts.matched(features) if scoring.calibration is None else float(scoring.scores(logits[None])[0])
+
+
+def _logits(pattern: Pattern | None, features: Float[Tensor, "d h w"], size: Size) -> np.ndarray:
     """float32 (h w) at the network's size."""
     if pattern is None:
         return np.full(size, NOTHING, np.float32)
-    return to_grid(pattern.logits(features)[None], size)[0].cpu().numpy()
+    return to_grid(pattern.line.logits(features)[None], size)[0].cpu().numpy()
 
 
 def _nothing_learnt(marked: Marked) -> str:
