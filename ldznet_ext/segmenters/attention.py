@@ -25,7 +25,7 @@ from ldznet_ext.segmenters.scores import Scoring, dimmed, scoring_for, to_logits
 from ldznet_ext.segmenters.selfattention import SelfAttention, walk
 from ldznet_ext.segmenters.settings import ATTENTION, AttentionSettings, for_family
 from ldznet_ext.segmenters.tokens import Prompt, compose, mean_over, states_of
-from ldznet_ext.segmenters.view import View, features_of
+from ldznet_ext.segmenters.view import View, features_key, features_of
 from ldznet_ext.shapes import Float
 
 if TYPE_CHECKING:
@@ -110,13 +110,33 @@ class AttentionSegmenter(HeadlessSegmenter):
         steps, calls = self._steps(backbone, view, request)
         latent = Size(*view.latent(backbone).shape[-2:])
         layers, own = self._layers(backbone), finest_self_attention(backbone.unet)
-        q, k = (_stacked(steps, tap, own.heads) for tap in (own.q, own.k))
         queries = []
         for layer in layers:
             values = _stacked(steps, layer.q, layer.heads)
             queries.append(Queries(values, grid_of(latent, layer.stride, values.shape[-2]), layer.stride))
-        walker = SelfAttention(q, k, sharpen=self.settings.sharpen)
-        return Reading(layers, queries, walker, grid_of(latent, own.stride, q.shape[-2])), calls
+        walker = self._walker(backbone, view, request, own, steps)
+        return Reading(layers, queries, walker, grid_of(latent, own.stride, walker.cells)), calls
+
+    def _walker(
+        self,
+        backbone: "Backbone",
+        view: View,
+        request: SegmentRequest,
+        own: Layer,
+        steps: Sequence[Mapping[str, Tensor]],
+    ) -> SelfAttention:
+        """The walk over a picture's cells, kept among its features: it is the same for all words."""
+
+        def make() -> SelfAttention:
+            q, k = (_stacked(steps, tap, own.heads) for tap in (own.q, own.k))
+            return SelfAttention(q, k, sharpen=self.settings.sharpen)
+
+        if view.given_features is not None:
+            return make()
+        taps = (own.q, own.k, f"a walk sharpened by {self.settings.sharpen}")
+        timestep, texts = self._timestep(request), (self.settings.context,)
+        key = features_key(backbone, view, texts, taps, timestep=timestep, seed=request.seed)
+        return backbone.caches.features.get_or(key, make)
 
     def look(self, reading: Reading, prompt: Prompt, states: Float[Tensor, "rows tokens d"]) -> Seen:
         """Where the phrases of a prompt are, by its text states."""

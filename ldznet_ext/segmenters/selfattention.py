@@ -5,7 +5,7 @@ The matrix A is applied to maps (A c), never raised to a power, and its heads ar
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -36,16 +36,25 @@ class SelfAttention:
         self.q, self.k, self.sharpen = q, k, sharpen
         self.scale = q.shape[-1] ** -0.5 if scale is None else scale
         self.cells = q.shape[-2]
-        self._kept = list(self._means()) if self.cells <= KEPT_CELLS else None
-        self._peaks = self._column_peaks() if sharpen else None
+        plain = list(self._means()) if self.cells <= KEPT_CELLS else None
+        self._peaks = self._column_peaks(plain) if sharpen else None
+        self._kept = None if plain is None else [self._sharpened(rows) for rows in plain]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds, for a cache."""
+        return sum(tensor.nbytes for tensor in (self.q, self.k, *(self._kept or ())))
 
     def spread(self, maps: Float[Tensor, "p n"]) -> Float[Tensor, "p n"]:
         """A c for every map: each cell takes what it attends to."""
-        parts = [self._sharpened(rows) @ maps.T for rows in self._rows()]
-        return torch.cat(parts).T  # (p, n)
+        return torch.cat([rows @ maps.T for rows in self._rows()]).T  # (p, n)
 
     def _rows(self) -> Iterator[Float[Tensor, "rows n"]]:
-        yield from self._means() if self._kept is None else self._kept
+        """Rows of the sharpened A, chunk by chunk."""
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            yield from (self._sharpened(rows) for rows in self._means())
 
     def _means(self) -> Iterator[Float[Tensor, "rows n"]]:
         """Rows of the plain A, chunk by chunk."""
@@ -56,8 +65,9 @@ class SelfAttention:
                 rows = rows.to(q.device) + (part @ k.float().transpose(-1, -2)).softmax(dim=-1).mean(dim=0)
             yield rows / len(self.q)
 
-    def _column_peaks(self) -> Float[Tensor, " n"]:
-        peaks = [rows.amax(dim=0) for rows in self._rows()]
+    def _column_peaks(self, plain: Iterable[Tensor] | None) -> Float[Tensor, " n"]:
+        """The most that any cell attends to each: every column's largest value in the plain A."""
+        peaks = [rows.amax(dim=0) for rows in (self._means() if plain is None else plain)]
         return torch.stack(peaks).amax(dim=0)
 
     def _sharpened(self, rows: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:

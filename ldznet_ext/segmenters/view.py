@@ -70,6 +70,21 @@ def look(picture: np.ndarray, backbone: "Backbone") -> View:
     return View(picture=picture, fit=fitted, pixels=pixels, picture_digest=digest(pixels))
 
 
+def features_key(
+    backbone: "Backbone", view: View, phrases: tuple[str, ...], taps: tuple[str, ...], *, timestep: int, seed: int
+) -> FeaturesKey:
+    """What features of the picture under these phrases depend on."""
+    return FeaturesKey(
+        latent=view.latent_key(backbone),
+        texts=backbone.text_keys(phrases),
+        unet=backbone.state_key("unet"),
+        timestep=timestep,
+        seed=seed,
+        taps=taps,
+        dtype=str(backbone.dtype),
+    )
+
+
 def features_of(
     backbone: "Backbone",
     view: View,
@@ -83,15 +98,7 @@ def features_of(
 
     The noise depends on (seed, size) alone, so all phrases share it. The pass ends right after the last tap.
     """
-    key = FeaturesKey(
-        latent=view.latent_key(backbone),
-        texts=backbone.text_keys(phrases),
-        unet=backbone.state_key("unet"),
-        timestep=timestep,
-        seed=seed,
-        taps=taps,
-        dtype=str(backbone.dtype),
-    )
+    key = features_key(backbone, view, phrases, taps, timestep=timestep, seed=seed)
     kept = backbone.caches.features.get(key)
     if kept is not None:
         return kept, 0

@@ -30,6 +30,19 @@ def test_words_asked_later_cost_no_call_of_the_unet(backbone: StandaloneBackbone
     assert segment(shown, "fox", backbone=backbone, method="attention", timestep=300).unet_calls == 1
 
 
+def test_the_walk_is_built_once_a_picture(backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    monkeypatch.setattr(
+        "ldznet_ext.segmenters.attention.SelfAttention",
+        lambda *qk, **more: built.append(more) or SelfAttention(*qk, **more),
+    )
+    for words in ("fox", "owl"):
+        segment(picture(), words, backbone=backbone, method="attention")
+    assert len(built) == 1
+    segment(picture(seed=1), "fox", backbone=backbone, method="attention")
+    assert len(built) == 2
+
+
 def test_other_weights_are_asked_anew(backbone: StandaloneBackbone) -> None:
     shown = picture()
     segment(shown, "fox", backbone=backbone, method="attention")
