@@ -5,7 +5,7 @@ cost a key projection each. The authors' features went through projections train
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from ldznet_ext.segmenters.background import background_prototypes, unclaimed
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.headless import HeadlessSegmenter
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION, MaskDiffusionSettings
-from ldznet_ext.segmenters.prototypes import TINY, likeness, peaked, prototypes, to_grid
+from ldznet_ext.segmenters.prototypes import TINY, Values, likeness, peaked, prototypes, to_grid
 from ldznet_ext.segmenters.scenery import Scenery, scenery_of
 from ldznet_ext.segmenters.scores import Scoring, scoring_for
 from ldznet_ext.segmenters.settings import for_family
@@ -37,26 +37,59 @@ NOTHING = -40.0
 
 @dataclass(frozen=True)
 class Likeness:
-    """What the cells of a picture are like.
-
-    names: (p h w) like each name, in [-1, 1]. background: (h w) like the likeliest of what is none of them. against: (p h w)
-    logits of each name's share of the attention against the strongest of its rivals'.
-    """
+    """How much cells are like each name (p h w), and like the likeliest of what is none of them (h w), in [-1, 1]."""
 
     names: Float[Tensor, "p h w"]
     background: Float[Tensor, "h w"]
-    against: Float[Tensor, "p h w"]
 
-    def logits(self, sharpness: float, exclusive: bool) -> Float[Tensor, "p h w"]:
-        """Each name against the background, or where names exclude one another against the likeliest of all others."""
+    def logits(self, sharpness: float) -> Float[Tensor, "p h w"]:
+        """Each name against the likeliest of all others, the background among them."""
         rivals = self.background.expand_as(self.names)
-        if exclusive and len(self.names) > 1:
+        if len(self.names) > 1:
             rivals = torch.maximum(rivals, largest_other(self.names))
         return sharpness * (self.names - rivals)
 
     def nothing(self, sharpness: float) -> Float[Tensor, "h w"]:
         """The background against the likeliest name."""
         return sharpness * (self.background - self.names.amax(dim=0))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of one picture, ready for names."""
+
+    backbone: "Backbone"
+    scenery: Scenery
+    layers: Sequence[Layer]
+    settings: MaskDiffusionSettings
+
+    def pooled(self) -> np.ndarray:
+        """The mean query of every layer, one after the other (d,): what familiarity looks at."""
+        means = [self.scenery.queries[layer.q].float().mean(dim=(1, 2)) for layer in self.layers]
+        return torch.cat(means).cpu().numpy()
+
+    def maps(self, names: Sequence[str], values: Values) -> Float[Tensor, "k h w"]:
+        """Attention to each name, then to each of the background's words that compete with them."""
+        prompt = compose(self.backbone.token_ids, names, self.settings.template.without(names))
+        groups = [*prompt.phrases, *([span] for span in prompt.rivals if span.row == 0)]
+        states = states_of(self.backbone, prompt)
+        return word_maps(self.layers, self.scenery.queries, states, groups, self.scenery.size, values)
+
+    def likeness(self, names: Sequence[str]) -> Likeness:
+        """Eqs. 3-6 for names that compete; a single one has the picture's other things to compete with."""
+        features, settings = self.scenery.features, self.settings
+        maps = peaked(self.maps(names, settings.values)[: len(names)])
+        kinds = prototypes(features, maps)
+        others = background_prototypes(features, unclaimed(maps), settings.backgrounds if len(names) == 1 else 1)
+        return Likeness(
+            names=likeness(features, kinds, settings.measure),
+            background=likeness(features, others, settings.measure).amax(dim=0),
+        )
+
+    def against(self, name: str) -> Float[Tensor, "h w"]:
+        """Logits of a name's share of the attention against the largest of the background's words': is it there at all?"""
+        logs = self.maps([name], "softmax").clamp(min=TINY).log()
+        return logs[0] - (logs[1:].amax(dim=0) if len(logs) > 1 else 0)
 
 
 @register("maskdiffusion")
@@ -85,83 +118,60 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
         self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
     ) -> Evidence:
         """Maps and scores of the phrases, each against the background or, where they exclude one another, also the rest."""
-        layers = self._layers(backbone)
         with clock("encode"):
             view.latent(backbone)
         with clock("unet"):
-            scenery = self._scenery(backbone, view, layers, request)
-        if scenery.fault:
-            return _nothing(scenery, view, len(phrases), request)
-        together = [tuple(phrases)] if request.exclusive else [(phrase,) for phrase in phrases]
-        return self._judge(
-            [self._likeness(backbone, scenery, layers, names, clock) for names in together], scenery, view, request
-        )
+            reading, calls = self.read(backbone, view, request)
+        with clock("text"):
+            backbone.text(phrases)
+        with clock("head"):
+            seen = self._judge(reading, view, tuple(phrases), request.exclusive)
+        return replace(seen, familiar=self._knows(reading), unet_calls=calls, provenance=self._provenance(reading))
 
-    def _judge(self, likes: Sequence[Likeness], scenery: Scenery, view: View, request: SegmentRequest) -> Evidence:
-        """Maps at the network's size; scores from the attention alone, which every feature is like something of."""
-        sharpness, size = self.settings.sharpness, view.fit.network
-        logits = torch.cat([like.logits(sharpness, request.exclusive) for like in likes])
-        against = torch.cat([like.against for like in likes])
+    def read(self, backbone: "Backbone", view: View, request: SegmentRequest) -> tuple[Reading, int]:
+        """What the method keeps of a picture, and how many passes of the UNet that took."""
+        settings, layers = self.settings, self._layers(backbone)
+        timestep = settings.timestep if request.timestep is None else request.timestep
+        asked = {"timestep": timestep, "seed": request.seed, "largest": settings.largest}
+        scenery = scenery_of(backbone, view, settings.features, layers, **asked)
+        return Reading(backbone, scenery, layers, settings), scenery.calls
+
+    def _judge(self, reading: Reading, view: View, names: tuple[str, ...], exclusive: bool) -> Evidence:
+        """Maps at the network's size; scores from the attention to each name alone, so that no other name changes them."""
+        if reading.scenery.fault:
+            return _nothing(reading.scenery.fault, view, len(names), exclusive)
+        sharpness, size, scoring = self.settings.sharpness, view.fit.network, self.scoring
+        likes = [reading.likeness(group) for group in ([names] if exclusive else [(name,) for name in names])]
+        logits = torch.cat([like.logits(sharpness) for like in likes])
+        against = torch.stack([reading.against(name) for name in names])
         return Evidence(
             logits=to_grid(logits, size).cpu().numpy(),
-            scores=self.scoring.scores(against.cpu().numpy()),
-            found_threshold=self.scoring.found_threshold,
-            mask_threshold=self.scoring.mask_threshold,
-            calibrated=self.scoring.calibration is not None,
-            unet_calls=scenery.calls,
-            background=to_grid(likes[0].nothing(sharpness)[None], size)[0].cpu().numpy() if request.exclusive else None,
-            provenance={
-                "timestep": scenery.timestep,
-                "features": "of the generation" if view.given_features and not scenery.calls else "of the picture",
-                "windows": scenery.windows,
-                "values": self.settings.values,
-                "measure": self.settings.measure,
-            },
+            scores=scoring.scores(against.cpu().numpy()),
+            found_threshold=scoring.found_threshold,
+            mask_threshold=scoring.mask_threshold,
+            calibrated=scoring.calibration is not None,
+            background=to_grid(likes[0].nothing(sharpness)[None], size)[0].cpu().numpy() if exclusive else None,
         )
+
+    def _knows(self, reading: Reading) -> bool | None:
+        """Whether the picture is of the model's kind: one it has just painted is."""
+        if self.scoring.familiarity is None:
+            return None
+        if reading.scenery.given:
+            return True
+        return self.scoring.knows(reading.pooled()) if reading.scenery.timestep == self.settings.timestep else None
+
+    def _provenance(self, reading: Reading) -> dict[str, object]:
+        return {
+            "timestep": reading.scenery.timestep,
+            "features": "of the generation" if reading.scenery.given else "of the picture",
+            "windows": reading.scenery.windows,
+            "values": self.settings.values,
+            "measure": self.settings.measure,
+        }
 
     def _layers(self, backbone: "Backbone") -> list[Layer]:
         return find_layers(backbone.unet, "attn2", self.settings.places, every=False)
-
-    def _scenery(self, backbone: "Backbone", view: View, layers: list[Layer], request: SegmentRequest) -> Scenery:
-        timestep = self.settings.timestep if request.timestep is None else request.timestep
-        return scenery_of(
-            backbone,
-            view,
-            self.settings.features,
-            layers,
-            timestep=timestep,
-            seed=request.seed,
-            largest=self.settings.largest,
-        )
-
-    def _likeness(
-        self, backbone: "Backbone", scenery: Scenery, layers: list[Layer], names: tuple[str, ...], clock: Clock
-    ) -> Likeness:
-        """Eqs. 3-6 for names that compete with each other and with the background's words."""
-        settings = self.settings
-        with clock("text"):
-            prompt = compose(backbone.token_ids, names, settings.template.without(names))
-            states = states_of(backbone, prompt)
-        with clock("head"):
-            groups = [*prompt.phrases, *([span] for span in prompt.rivals if span.row == 0)]
-            shares, values = (
-                word_maps(layers, scenery.queries, states, groups, scenery.size, kind)
-                for kind in ("softmax", settings.values)
-            )
-            maps = peaked(values[: len(names)])
-            kinds = prototypes(scenery.features, maps)
-            others = background_prototypes(scenery.features, unclaimed(maps), settings.backgrounds)
-            return Likeness(
-                names=likeness(scenery.features, kinds, settings.measure),
-                background=likeness(scenery.features, others, settings.measure).amax(dim=0),
-                against=against(shares)[: len(names)],
-            )
-
-
-def against(shares: Float[Tensor, "k h w"]) -> Float[Tensor, "k h w"]:
-    """Logits of each share of the attention against the largest other one."""
-    logs = shares.clamp(min=TINY).log()
-    return logs - (largest_other(logs) if len(logs) > 1 else 0)
 
 
 def largest_other(likes: Float[Tensor, "p h w"]) -> Float[Tensor, "p h w"]:
@@ -170,14 +180,13 @@ def largest_other(likes: Float[Tensor, "p h w"]) -> Float[Tensor, "p h w"]:
     return torch.where(likes == first, second, first)
 
 
-def _nothing(scenery: Scenery, view: View, count: int, request: SegmentRequest) -> Evidence:
+def _nothing(fault: str, view: View, count: int, exclusive: bool) -> Evidence:
     """Maps of zeros, scores of zero, and why."""
+    size = view.fit.network
     return Evidence(
-        logits=np.full((count, *view.fit.network), NOTHING, np.float32),
+        logits=np.full((count, *size), NOTHING, np.float32),
         scores=np.zeros(count, np.float32),
-        unet_calls=scenery.calls,
-        background=np.full(view.fit.network, -NOTHING, np.float32) if request.exclusive else None,
-        message=f"The diffusion model's features of this picture {scenery.fault}, so nothing can be told apart in it; try "
-        "another picture, another timestep, or float32.",
-        provenance={"timestep": scenery.timestep, "windows": scenery.windows},
+        background=np.full(size, -NOTHING, np.float32) if exclusive else None,
+        message=f"The diffusion model's features of this picture {fault}, so nothing can be told apart in it; try another "
+        "picture, another timestep, or float32.",
     )

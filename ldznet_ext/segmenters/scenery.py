@@ -35,7 +35,8 @@ FLAT = 1e-4
 class Scenery:
     """features: (d h w) joined over levels, each of unit length. queries: (c h w) by tap, of the whole picture.
 
-    calls: of the UNet that it took. windows: how many the features are of. timestep: of the pass.
+    calls: of the UNet that it took. windows: how many the features are of. timestep: of the pass. given: whether that was a
+    generation's own.
     """
 
     features: Float[Tensor, "d h w"]
@@ -43,6 +44,7 @@ class Scenery:
     calls: int
     windows: int
     timestep: int
+    given: bool = False
 
     @property
     def size(self) -> Size:
@@ -75,39 +77,39 @@ def scenery_of(
     largest: how many times the native side a large picture may be looked at, through windows; 1 for the whole alone. What a
     generation left is taken where it has all that is needed; otherwise the picture is passed through the UNet.
     """
-    read, calls, timestep = _whole(backbone, view, (*taps, *(layer.q for layer in layers)), text, timestep, seed)
-    latent = Size(*view.latent(backbone).shape[-2:])
-    queries = {layer.q: _on_grid(read[layer.q][0], latent, layer.stride) for layer in layers}
-    levels, cells, windows = [read[tap][0] for tap in taps], latent, 1
-    canvas = _canvas(backbone, view, largest)
-    boxes = lay(canvas, backbone.native)
+    wanted = sort_taps((*taps, *(layer.q for layer in layers)))
+    left = view.given_features or {}
+    given = all(tap in left for tap in wanted)
+    if given:
+        read, calls, timestep = left, 0, view.given_timestep or 0
+    else:
+        read, calls = features_of(backbone, view, (text,), wanted, timestep=timestep, seed=seed)
+    cells = Size(*view.latent(backbone).shape[-2:])
+    queries = {layer.q: _on_grid(read[layer.q][0], cells, layer.stride) for layer in layers}
+    levels = [read[tap][0] for tap in taps]
+    canvas, boxes = _windows(backbone, view, largest)
     if len(boxes) > 1:
-        factor = view.fit.network.height // latent.height
+        factor = view.fit.network.height // cells.height
         pieces, more = _through(backbone, view, canvas, boxes, taps, text, timestep, seed)
         levels = [_blended([piece[tap][0] for piece in pieces], boxes, canvas) for tap in taps]
-        cells, calls, windows = Size(canvas.height // factor, canvas.width // factor), calls + more, len(boxes)
+        cells, calls = Size(canvas.height // factor, canvas.width // factor), calls + more
     return Scenery(
-        features=joined(levels, _grid(cells)), queries=queries, calls=calls, windows=windows, timestep=timestep
+        features=joined(levels, _grid(cells)),
+        queries=queries,
+        calls=calls,
+        windows=len(boxes),
+        timestep=timestep,
+        given=given,
     )
 
 
-def _whole(
-    backbone: "Backbone", view: View, taps: tuple[str, ...], text: str, timestep: int, seed: int
-) -> tuple[Mapping[str, Tensor], int, int]:
-    """What is read of the whole picture, by tap; the calls that took; and the timestep it is of."""
-    given = view.given_features
-    if given is not None and all(tap in given for tap in taps):
-        return given, 0, view.given_timestep or 0
-    read, calls = features_of(backbone, view, (text,), sort_taps(taps), timestep=timestep, seed=seed)
-    return read, calls, timestep
-
-
-def _canvas(backbone: "Backbone", view: View, largest: float) -> Size:
-    """The size at which features are read; a generated picture has the size it was painted at."""
+def _windows(backbone: "Backbone", view: View, largest: float) -> tuple[Size, tuple[Box, ...]]:
+    """The size at which features are read, and its windows; a generated picture is one, at the size it was painted at."""
     if view.given_latent is not None:
-        return view.fit.network
+        size = view.fit.network
+        return size, (Box(0, 0, size.width, size.height),)
     canvas = canvas_size(view.fit.original, backbone.native, largest)
-    return canvas if len(lay(canvas, backbone.native)) > 1 else view.fit.network
+    return canvas, lay(canvas, backbone.native)
 
 
 def _through(

@@ -12,10 +12,12 @@ from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.pipeline import segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
-from ldznet_ext.segmenters.maskdiffusion import Likeness, MaskDiffusionSegmenter, against, largest_other
+from ldznet_ext.segmenters.familiarity import Familiarity
+from ldznet_ext.segmenters.maskdiffusion import Likeness, MaskDiffusionSegmenter, Reading, largest_other
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION
 from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.scenery import scenery_of
+from ldznet_ext.segmenters.scores import Scoring
 from ldznet_ext.segmenters.tokens import Template
 from ldznet_ext.segmenters.view import look
 from tests.tiny import picture
@@ -117,9 +119,10 @@ class Flat(MaskDiffusionSegmenter):
 
     value: float = 1.0
 
-    def _scenery(self, *given: object) -> object:
-        scenery = super()._scenery(*given)
-        return replace(scenery, features=torch.full_like(scenery.features, self.value))
+    def read(self, *given: object) -> tuple[Reading, int]:
+        reading, calls = super().read(*given)
+        features = torch.full_like(reading.scenery.features, self.value)
+        return replace(reading, scenery=replace(reading.scenery, features=features)), calls
 
 
 @pytest.mark.parametrize(("value", "said"), [(1.0, "are the same everywhere"), (float("nan"), "are not numbers")])
@@ -166,15 +169,47 @@ def test_the_largest_other_map() -> None:
     assert largest_other(maps).tolist() == [[[3.0, 4.0]], [[2.0, 5.0]], [[3.0, 5.0]]]
 
 
-def test_shares_against_their_rivals_are_log_odds_of_two() -> None:
-    shares = torch.tensor([[[0.8]], [[0.2]], [[0.0]]])
-    assert against(shares)[0, 0, 0].item() == pytest.approx(np.log(4), abs=1e-5)
-    assert against(shares)[2].isfinite().all() and not against(shares[:1])[0, 0, 0].isnan()
-
-
-def test_logits_are_against_the_background_or_all_others() -> None:
+def test_logits_are_against_the_likeliest_of_all_others() -> None:
     names, background = torch.tensor([[[0.9, 0.2]], [[0.5, 0.4]]]), torch.tensor([[0.1, 0.6]])
-    likes = Likeness(names, background, torch.zeros(2, 1, 2))
-    torch.testing.assert_close(likes.logits(10, False), torch.tensor([[[8.0, -4.0]], [[4.0, -2.0]]]))
-    torch.testing.assert_close(likes.logits(10, True), torch.tensor([[[4.0, -4.0]], [[-4.0, -2.0]]]))
+    likes = Likeness(names, background)
+    torch.testing.assert_close(likes.logits(10), torch.tensor([[[4.0, -4.0]], [[-4.0, -2.0]]]))
     torch.testing.assert_close(likes.nothing(10), torch.tensor([[-8.0, 2.0]]))
+    alone = Likeness(names[:1], background)
+    torch.testing.assert_close(alone.logits(10), torch.tensor([[[8.0, -4.0]]]))
+
+
+def test_a_score_is_of_the_name_alone_whatever_it_competes_with(backbone: StandaloneBackbone) -> None:
+    alone, among = ask(backbone, "fox"), ask(backbone, "owl", "fox", "snow", exclusive=True)
+    assert among.scores[1] == pytest.approx(float(alone.scores[0]), abs=1e-6)
+    assert not np.allclose(among.logits[1], alone.logits[0], atol=1e-4)
+
+
+def test_against_is_the_odds_of_the_share_and_the_strongest_rivals(backbone: StandaloneBackbone) -> None:
+    method, request = MaskDiffusionSegmenter(SETTINGS), SegmentRequest(phrases=("fox",))
+    with torch.inference_mode():
+        reading, _ = method.read(backbone, look(picture(), backbone), request)
+        shares = reading.maps(["fox"], "softmax")
+        torch.testing.assert_close(shares.sum(dim=0), torch.ones(reading.scenery.size))
+        torch.testing.assert_close(reading.against("fox"), (shares[0] / shares[1:].amax(dim=0)).log())
+
+
+def test_familiarity_is_of_the_queries_and_a_painting_is_familiar(backbone: StandaloneBackbone) -> None:
+    request = SegmentRequest(phrases=("fox",))
+    method = MaskDiffusionSegmenter.for_model(backbone)
+    with torch.inference_mode():
+        pooled = method.read(backbone, look(picture(), backbone), request)[0].pooled()
+    width = len(pooled)
+    for limit, familiar in ((1e6, True), (1e-6, False)):
+        known = Familiarity(pooled * 0, np.ones(width), np.eye(2, width), np.ones(2), 1.0, limit)
+        method.scoring = Scoring(familiarity=known)
+        assert ask(backbone, "fox", method=method).familiar is familiar
+        assert ask(backbone, "fox", method=method, timestep=7).familiar is None
+    _, painted = generate_and_segment("a fox", "fox", backbone=backbone, steps=10, method=method)
+    assert painted.familiar is True
+
+
+def test_a_large_painting_is_taken_as_it_was_painted(backbone: StandaloneBackbone) -> None:
+    _, result = generate_and_segment(
+        "a fox", "fox", backbone=backbone, steps=4, size=(256, 192), method="maskdiffusion"
+    )
+    assert (result.size, result.unet_calls, result.provenance["windows"]) == ((256, 192), 0, 1)
