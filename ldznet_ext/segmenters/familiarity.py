@@ -1,6 +1,7 @@
 """Whether a picture is of the kind a head was trained on: the distance of its pooled diffusion features from training's.
 
 Mahalanobis distance in a PCA subspace plus the residual outside it, as probabilistic PCA has it (Tipping and Bishop, 1999).
+Deep features tell what a picture shows; how it is drawn, the latent's own texture tells better, so both are pooled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,12 +54,40 @@ class Familiarity:
         return cls(*vectors, residual=float(arrays["residual"][0]), limit=float(arrays["limit"][0]))
 
 
-def pool_features(features: Mapping[str, np.ndarray], taps: Sequence[str]) -> np.ndarray:
-    """Spatial means of the features (b c h w), averaged over the rows, tap after tap: (d,) float32.
+def pool_features(features: Mapping[str, np.ndarray], taps: Sequence[str], latent: np.ndarray) -> np.ndarray:
+    """Spatial means of the features (b c h w), averaged over the rows, tap after tap, then the latent's texture: (d,) float32.
 
     The rows differ by their words; their average says something of the picture.
     """
-    return np.concatenate([np.asarray(features[tap], np.float32).mean(axis=(0, 2, 3)) for tap in taps])
+    means = [np.asarray(features[tap], np.float32).mean(axis=(0, 2, 3)) for tap in taps]
+    return np.concatenate([*means, texture(latent)])
+
+
+def texture(latent: np.ndarray) -> np.ndarray:
+    """What a latent (1 c h w) looks like from afar, float32 (14 c,): its mean and spread, and how steep it is at three scales.
+
+    Steepness is given by quantiles of the gradient's length: smooth grounds, hard edges and grain differ in them.
+    """
+    cells = np.asarray(latent, np.float32)[0]
+    parts = [cells.mean(axis=(1, 2)), cells.std(axis=(1, 2)), *_steepness(cells, (0.1, 0.25, 0.5, 0.75, 0.9, 0.97))]
+    for side in (2, 4):
+        parts += _steepness(_averaged(cells, side), (0.1, 0.5, 0.9))
+    return np.concatenate(parts)
+
+
+def _steepness(cells: np.ndarray, quantiles: tuple[float, ...]) -> list[np.ndarray]:
+    """Quantiles over space of the gradient's length, one array (c,) each; zeros where there is a single row or column."""
+    if min(cells.shape[1:]) < 2:
+        return [np.zeros(len(cells), np.float32) for _ in quantiles]
+    down, across = np.diff(cells, axis=1)[:, :, :-1], np.diff(cells, axis=2)[:, :-1]
+    return list(np.quantile(np.hypot(down, across), quantiles, axis=(1, 2)).astype(np.float32))
+
+
+def _averaged(cells: np.ndarray, side: int) -> np.ndarray:
+    """Means of blocks of `side` x `side` cells (c h w); what is left over at the far edges stays out."""
+    height, width = (length // side for length in cells.shape[1:])
+    blocks = cells[:, : height * side, : width * side]
+    return blocks.reshape(len(cells), height, side, width, side).mean(axis=(2, 4))
 
 
 def fit_familiarity(

@@ -90,7 +90,7 @@ class HeadSegmenter:
                 context = backbone.text(chunk)
             with clock("unet"):
                 features, extra = self._features(backbone, view, chunk, timestep, request.seed)
-                pooled.append(self._pooled(features))
+                pooled.append(self._pooled(features, source))
             with clock("head"):
                 logits = self.head(source, context, features) if self.info.taps else self.head(source, context)
                 maps.append(logits[:, 0].float().cpu().numpy())
@@ -113,15 +113,19 @@ class HeadSegmenter:
             return dict(view.given_features), 0
         return features_of(backbone, view, chunk, self.info.taps, timestep=timestep, seed=seed)
 
-    def _pooled(self, features: dict[str, Tensor]) -> np.ndarray:
+    def _pooled(self, features: dict[str, Tensor], latent: Tensor) -> np.ndarray:
         arrays = {tap: value.float().cpu().numpy() for tap, value in features.items()}
-        return pool_features(arrays, self.info.taps) if arrays else np.zeros(0, np.float32)
+        return (
+            pool_features(arrays, self.info.taps, latent.float().cpu().numpy()) if arrays else np.zeros(0, np.float32)
+        )
 
     def _judge(
         self, logits: np.ndarray, pooled: np.ndarray, calls: int, view: View, timestep: int, seed: int
     ) -> Evidence:
         statistics, info = self.familiarity, self.info
-        distance = float(statistics.distance(pooled)[0]) if statistics is not None and pooled.size else None
+        if statistics is not None and pooled.shape != statistics.mean.shape:  # fitted on other quantities
+            statistics = None
+        distance = float(statistics.distance(pooled)[0]) if statistics is not None else None
         limit = None if statistics is None or distance is None else statistics.limit
         scores = info.calibration.score(presence_stats(logits)) if info.calibration else raw_score(logits)
         given = view.given_features is not None

@@ -44,14 +44,14 @@ def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) 
     """Fill in calibration, found-threshold (95 % recall) and mask-threshold; fit familiarity where there are features."""
     stats, present, pooled, overlaps = [], [], [], []
     for index, case in enumerate(_cases(task, scenes)):
-        logits, features = _answer(task, case, index)
+        logits, features, latent = _answer(task, case, index)
         there = case.masks.flatten(1).any(1).numpy()
         stats.append(presence_stats(logits))
         present.append(there)
         overlaps += [ious_at(prob, mask) for prob, mask in zip(sigmoid(logits[there]), case.masks[there], strict=True)]
-        if features is not None:
+        if features and latent is not None:
             asked = index % EACH + 1  # people ask for one thing as often as for several
-            pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps))
+            pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps, latent))
     stats, present = np.concatenate(stats), np.concatenate(present)
     calibration = fit_presence(stats, present)
     info = replace(
@@ -81,19 +81,23 @@ def _cases(task: "HeadTask", scenes: int) -> Iterator[_Case]:
         yield _Case(pixels=pixels, phrases=list(item["phrases"]), masks=masks, caption=item["caption"])
 
 
-def _answer(task: "HeadTask", case: _Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
-    """Logits (4 h w) and the features they came from: of the phrases, or of the caption as a generation leaves them."""
+def _answer(task: "HeadTask", case: _Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
+    """Logits (4 h w), the features and the latent (1 c h w) they came from, as far as the head reads them.
+
+    Features are those of the phrases, or those of the caption as a generation leaves them, in turn.
+    """
     device = next(task.head.parameters()).device
     context = task.encode_text(case.phrases, device)
     if task.head.reads == "pixels":
-        return task.head(case.pixels.to(device), context)[:, 0].float().cpu().numpy(), None
+        return task.head(case.pixels.to(device), context)[:, 0].float().cpu().numpy(), {}, None
     latent = encode(task.vae, case.pixels).to(device)
+    kept = latent.cpu().numpy()
     if not task.head.taps:
-        return task.head(latent, context)[:, 0].float().cpu().numpy(), None
+        return task.head(latent, context)[:, 0].float().cpu().numpy(), {}, kept
     texts = case.phrases if index % 2 else [case.caption] * EACH
     features = _features(task, latent, texts, index)
     logits = task.head(latent, context, features)[:, 0].float().cpu().numpy()
-    return logits, {tap: feature.cpu().numpy() for tap, feature in features.items()}
+    return logits, {tap: feature.cpu().numpy() for tap, feature in features.items()}, kept
 
 
 def _features(task: "HeadTask", latent: Tensor, texts: list[str], seed: int) -> dict[str, Tensor]:
@@ -113,7 +117,8 @@ def _painted(task: "HeadTask", count: int) -> Iterator[np.ndarray]:
             latent = encode(task.vae, pixels_of(picture)[None]).to(next(task.head.parameters()).device)
             text = item["caption"] if index % 2 else item["phrases"][0]
             features = _features(task, latent, [text], start + index)
-            yield pool_features({tap: f.cpu().numpy() for tap, f in features.items()}, task.head.taps)
+            arrays = {tap: feature.cpu().numpy() for tap, feature in features.items()}
+            yield pool_features(arrays, task.head.taps, latent.cpu().numpy())
 
 
 def ious_at(prob: np.ndarray, mask: Tensor) -> np.ndarray:

@@ -28,15 +28,15 @@ def class_names() -> list[str]:
 
 
 class Classifier(nn.Module):
-    """A strided stem and four strided residual stages, max- and mean-pooled: (b 3 h w) in -1..1 -> (b classes) logits.
+    """A stem of stride 4 and three strided residual stages, max- and mean-pooled: (b 3 h w) in -1..1 -> (b classes) logits.
 
     Pictures of other sizes are averaged down to 128x128 first.
     """
 
     def __init__(self, classes: int, width: int = 32) -> None:
         super().__init__()
-        widths = (width, width * 2, width * 4, width * 6, width * 8)
-        self.stem = nn.Conv2d(3, width, 5, stride=2, padding=2)
+        widths = (width * 2, width * 4, width * 6, width * 8)
+        self.stem = nn.Conv2d(3, widths[0], 7, stride=4, padding=3)
         self.stages = nn.ModuleList(Stage(a, b) for a, b in pairwise(widths))
         self.last = nn.Linear(2 * widths[-1], classes)
 

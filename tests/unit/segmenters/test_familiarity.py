@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
+from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features, texture
 
 RNG = np.random.default_rng(0)
 MIXING = RNG.normal(size=(5, 12))
@@ -54,7 +54,29 @@ def test_round_trip_through_a_file() -> None:
 
 def test_pooling_averages_cells_and_rows_tap_after_tap() -> None:
     features = {"mid": np.arange(12.0).reshape(2, 3, 1, 2), "in.8": np.ones((1, 2, 3, 5))}
-    np.testing.assert_allclose(pool_features(features, ("in.8", "mid")), [1, 1, 3.5, 5.5, 7.5])
+    latent = np.zeros((1, 4, 6, 8))
+    pooled = pool_features(features, ("in.8", "mid"), latent)
+    np.testing.assert_allclose(pooled[:5], [1, 1, 3.5, 5.5, 7.5])
+    np.testing.assert_array_equal(pooled[5:], texture(latent))
+
+
+def test_texture_tells_slope_from_grain() -> None:
+    slope = np.broadcast_to(np.arange(8.0), (1, 1, 6, 8))
+    values = texture(slope)
+    assert values.shape == (14,)
+    assert values[0] == 3.5
+    np.testing.assert_allclose(values[2:8], 1)  # one a cell, everywhere
+    np.testing.assert_allclose(values[8:11], 2)
+    grain = np.random.default_rng(0).normal(size=(1, 1, 32, 32))
+    fine, coarse = texture(grain)[4], texture(grain)[12]
+    assert fine > 3 * coarse > 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2)])
+def test_texture_of_the_smallest_latents(size: tuple[int, int]) -> None:
+    values = texture(np.ones((1, 4, *size)))
+    assert values.shape == (56,)
+    assert np.isfinite(values).all()
 
 
 def test_too_few_pictures() -> None:
