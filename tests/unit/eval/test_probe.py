@@ -36,6 +36,4 @@ def test_every_transformer_at_every_timestep(backbone: StandaloneBackbone) -> No
     assert [each.place for each in found[::2]] == [*SD_TAPS, *SD_TAPS] and backbone.unet_calls == 2
     assert {each.timestep for each in found} == {1, 500}
     assert isinstance(found[0], Finding) and found[0].ground is None  # the two cover everything
-    assert all(
-        each.things == pytest.approx(each.things, abs=0.5) and 0 <= each.things <= 1 for each in found if each.things
-    )
+    assert all(each.things is not None and 0 <= each.things <= 1 for each in found)
