@@ -1,6 +1,7 @@
-"""A click to a small region: the connected cells around it whose features are nearer to its own than to the picture's.
+"""A click to a small region: the connected cells around it whose features point where its own do, away from the picture's mean.
 
-What Otsu's threshold (1979) separates in the similarities to the click, repeated with the prototype of what was found.
+Measured on validation scenes with a click in an object's middle: Otsu's threshold in place of a fixed cosine, or growing once
+more from what was found, gives regions that are no better.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,10 @@ from ldznet_ext.shapes import Bool, Float
 Cell = tuple[int, int]
 """Row and column on the grid of the features."""
 
-ROUNDS = 2
+REACH = 1
+"""Cells around the clicked one that belong to the seed: what a person clicks on is larger than a cell."""
+ALIKE = 0.5
+"""Cosine, about the picture's mean, from which a cell is like the seed."""
 
 
 def grow(features: Float[Tensor, "d h w"], clicks: Sequence[Cell]) -> Bool[Tensor, "h w"]:
@@ -33,21 +37,10 @@ def centred(features: Float[Tensor, "d h w"]) -> Float[Tensor, "d h w"]:
 
 def _grow_one(features: Float[Tensor, "d h w"], click: Cell) -> np.ndarray:
     """Bool (h w)."""
-    region = np.zeros(features.shape[1:], bool)
-    region[click] = True
-    for _ in range(ROUNDS):
-        kind = prototypes(features, torch.from_numpy(region).to(features)[None])
-        alike = likeness(features, kind)[0].cpu().numpy()
-        if not np.ptp(alike) > 0:
-            break
-        region = _piece(_above_otsu(alike), click)
-    return region
-
-
-def _above_otsu(values: np.ndarray) -> np.ndarray:
-    """Bool: which values lie in the upper of the two classes that are most compact."""
-    spread = np.rint((values - values.min()) * (255 / np.ptp(values))).astype(np.uint8)
-    return cv2.threshold(spread, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1].astype(bool)
+    seed = torch.zeros(features.shape[1:], device=features.device)
+    seed[tuple(slice(max(0, place - REACH), place + REACH + 1) for place in click)] = 1
+    alike = likeness(features, prototypes(features, seed[None]))[0]
+    return _piece((alike > ALIKE).cpu().numpy(), click)
 
 
 def _piece(mask: np.ndarray, click: Cell) -> np.ndarray:

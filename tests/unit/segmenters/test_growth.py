@@ -24,6 +24,14 @@ def test_two_clicks_take_both() -> None:
     assert grow(two_squares(), [(2, 2), (3, 7)]).sum() == 18
 
 
+def test_a_click_in_the_corner_has_a_smaller_seed() -> None:
+    features = torch.zeros(2, 5, 7)
+    features[0] = 1
+    features[:, 3:, :3] = torch.tensor([0.0, 1.0])[:, None, None]
+    region = grow(features, [(4, 0)])
+    assert region[3:, :3].all() and region.sum() == 6
+
+
 def test_where_everything_is_alike_the_click_stays_a_cell() -> None:
     for value in (0.0, 2.0, float("nan")):
         region = grow(torch.full((3, 4, 5), value), [(3, 1)])
