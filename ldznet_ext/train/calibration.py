@@ -121,10 +121,10 @@ def _painted(task: "HeadTask", count: int) -> Iterator[np.ndarray]:
             yield pool_features(arrays, task.head.taps, latent.cpu().numpy())
 
 
-def ious_at(prob: np.ndarray, mask: Tensor) -> np.ndarray:
-    """IoU of a map at every threshold."""
+def ious_at(prob: np.ndarray, mask: Tensor, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
+    """IoU of a map (h w) at every threshold."""
     truth = mask.numpy() > 0.5
-    cuts = prob[None] > THRESHOLDS[:, None, None]
+    cuts = prob[None] > thresholds[:, None, None]
     flat = rearrange(cuts, "t h w -> t (h w)")
     both = (flat & truth.reshape(-1)).sum(1)
     return both / np.maximum(1, flat.sum(1) + truth.sum() - both)

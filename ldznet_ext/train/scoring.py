@@ -17,11 +17,13 @@ from ldznet_ext.segmenters.familiarity import fit_familiarity
 from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats, raw_score, sigmoid
 from ldznet_ext.segmenters.scores import Scoring
 from ldznet_ext.segmenters.view import View, look
-from ldznet_ext.train.calibration import EACH, OBLONG, RECALL, THRESHOLDS, ious_at
+from ldznet_ext.train.calibration import EACH, OBLONG, RECALL, ious_at
 from ldznet_ext.train.phrased import PhrasedScenes
 
 COMPONENTS = 16
 """Principal directions of what is familiar: few scenes are measured, and the file should stay small."""
+THRESHOLDS = np.linspace(0.2, 0.95, 16)
+"""Maps that are not trained are not sure of themselves: theirs may be cut higher than a head's."""
 STYLES = ("fluent", "noto", "flat", "twemoji")
 """What Sticker-SD is trained on."""
 
@@ -55,7 +57,8 @@ def fit_scoring(method: Segmenter, backbone: Backbone, *, scenes: int, seed: int
         logits = method.evidence(backbone, view, phrases, request, Clock()).logits
         there = masks.flatten(1).any(1).numpy()
         present.append(there)
-        overlaps += [ious_at(prob, mask) for prob, mask in zip(sigmoid(logits[there]), masks[there], strict=True)]
+        probs = sigmoid(logits[there])
+        overlaps += [ious_at(prob, mask, THRESHOLDS) for prob, mask in zip(probs, masks[there], strict=True)]
         if hasattr(method, "read"):
             recorder.pooled.append(method.read(backbone, view, request)[0].pooled())  # type: ignore[attr-defined]
     stats, known = np.concatenate(recorder.stats), np.concatenate(present)
