@@ -11,9 +11,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", metavar="DIR", default="docs", help="folder for the page and its plots (default: docs)"
     )
-    parser.add_argument(
-        "--minutes", type=options.number, default=20.0, help="of training a network and seed (default: 20)"
-    )
+    parser.add_argument("--minutes", type=options.number, help="of training a network and seed (default: 20)")
+    parser.add_argument("--steps", type=options.whole, help="of training a network and seed, in place of minutes")
     parser.add_argument("--seeds", type=options.whole, nargs="+", default=[0], metavar="SEED", help="(default: 0)")
     parser.add_argument(
         "--limit", type=options.whole, metavar="N", help="the first N lines of each test set, objects and edits only"
@@ -46,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> Path:
-    from ldznet_ext.eval.plan import NETWORKS, SECTIONS
+    from ldznet_ext.eval.plan import NETWORKS, SECTIONS, Budget
     from ldznet_ext.eval.report import report
     from ldznet_ext.eval.tools import default_tools
 
     return report(
         Path(args.out),
-        minutes_per_network=args.minutes,
+        budget=Budget(minutes=None if args.steps else args.minutes or 20.0, steps=args.steps),
         seeds=tuple(args.seeds),
         limit=args.limit,
         networks=tuple(args.networks or NETWORKS),

@@ -102,7 +102,7 @@ def _head(results: Results) -> Iterator[str]:
     yield from ("# Results", "", "Written by `ldznet report` from `results.json`; do not edit.", "")
     yield (
         f"RGBNet, ZNet, LD-ZNet and concatenation start from Sticker-SD's UNet and train alike: "
-        f"{plan['minutes_per_network']:g} minutes each, on the `fluent` style, seed {seeds}. "
+        f"{plan['budget']} each, on the `fluent` style, seed {seeds}. "
         f"{limit[0].upper()}{limit[1:]} of each set are scored, at the picture's own size, without edge refinement."
     )
     if len(plan["seeds"]) < 3:

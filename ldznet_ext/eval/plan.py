@@ -71,10 +71,27 @@ GOALS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How much of it to do: minutes of training a network, seeds, lines a set (None: all of 256 scenes), which sections."""
+class Budget:
+    """What each network is trained for: minutes, or steps, which are fairer on a machine that does other work too."""
 
-    minutes: float
+    minutes: float | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise OptionError("The budget of a network is given in minutes or in steps; expected one of the two.")
+        if not (self.minutes or self.steps or 0) > 0:
+            raise OptionError(f"The budget is {self}; expected more than 0.")
+
+    def __str__(self) -> str:
+        return f"{self.minutes:g} minutes" if self.steps is None else f"{self.steps} steps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much of it to do: training of a network, seeds, lines a set (None: all of 256 scenes), which sections."""
+
+    budget: Budget
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None
     networks: tuple[str, ...] = tuple(NETWORKS)
@@ -84,8 +101,6 @@ class Plan:
     only: tuple[str, ...] = SECTIONS
 
     def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise OptionError(f"The budget is {self.minutes} minutes; expected more than 0.")
         if not self.seeds:
             raise OptionError("No seed was given; expected at least one, for example 0.")
         unknown = [name for name in self.networks if name not in NETWORKS]

@@ -24,6 +24,7 @@ from ldznet_ext.eval.plan import (
     SECTIONS,
     SHIPPED,
     TRAIN_STYLE,
+    Budget,
     Plan,
     Sweep,
 )
@@ -38,7 +39,7 @@ Say = Callable[[str], None]
 def report(
     out: Path,
     *,
-    minutes_per_network: float,
+    budget: Budget,
     seeds: Sequence[int] = (0,),
     limit: int | None = None,
     networks: Sequence[str] = tuple(NETWORKS),
@@ -49,7 +50,7 @@ def report(
 ) -> Path:
     """Do what is not done yet, then write `results.json`, `results.md` and the plots to `out`; returns the page.
 
-    `minutes_per_network` is the budget of each network and seed, `limit` the lines of each set (None: all), objects
+    `budget` is that of each network and seed, `limit` the lines of each set (None: all), objects
     and edits. Heads and cells are kept in `work`; a head found there is used as it is. `only`: the sections to measure, the
     page shows what is kept of the others. Raises DataError and OptionError.
     """
@@ -57,9 +58,7 @@ def report(
         from ldznet_ext.eval.tools import default_tools
 
         tools = default_tools()
-    plan = Plan(
-        minutes=minutes_per_network, seeds=tuple(seeds), limit=limit, networks=tuple(networks), only=tuple(only)
-    )
+    plan = Plan(budget=budget, seeds=tuple(seeds), limit=limit, networks=tuple(networks), only=tuple(only))
     bench = _Bench(plan=plan, tools=tools, work=work, say=say)
     try:
         for sweep, method, one in bench.cells():
@@ -146,8 +145,8 @@ class _Bench:
             if COMPARISON not in self.plan.only:
                 return None
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.say(f"{NETWORKS[kind]}, seed {seed}: training for {self.plan.minutes:g} minutes")
-            self.tools.train(kind, seed, self.plan.minutes, path)
+            self.say(f"{NETWORKS[kind]}, seed {seed}: training for {self.plan.budget}")
+            self.tools.train(kind, seed, self.plan.budget, path)
         return path
 
     def examples(self, sweep: Sweep) -> Sequence[Example] | None:

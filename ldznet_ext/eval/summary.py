@@ -26,7 +26,7 @@ def summarise(plan: Plan, cells: Cells, not_run: Mapping[str, str]) -> dict[str,
     """Everything `results.md` says, as one JSON object; `not_run` gives the reason a sweep has no numbers."""
     return {
         "plan": {
-            "minutes_per_network": plan.minutes,
+            "budget": str(plan.budget),
             "seeds": list(plan.seeds),
             "limit": plan.limit,
             "strengths": list(plan.strengths),

@@ -10,6 +10,7 @@ import numpy as np
 from ldznet_ext.eval import datasets
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.judge import Judge
+from ldznet_ext.eval.plan import Budget
 from ldznet_ext.eval.run import Segment
 
 Reconstruct = Callable[[np.ndarray], np.ndarray]
@@ -38,13 +39,13 @@ class Repaint(Protocol):
 class Tools:
     """What the report cannot do itself.
 
-    `train(kind, seed, minutes, out)` writes a head to `out`, going on where a killed training was. `open(head,
+    `train(kind, seed, budget, out)` writes a head to `out`, going on where a killed training was. `open(head,
     refine)` gives its segmenter. `redraw(picture, caption, strength, seed)` is img2img, None where there is no
     generator. `shipped` is the head that ships, None where there is none. `model` names the diffusion model's weights.
     `paint`, `repaint`, `find` and `reconstruct` are what the model itself does, `judge` the classifier that looks at it.
     """
 
-    train: Callable[[str, int, float, Path], None]
+    train: Callable[[str, int, Budget, Path], None]
     open: Callable[[Path, bool], Segment]
     redraw: Callable[[np.ndarray, str, float, int], np.ndarray] | None = None
     shipped: Path | None = None

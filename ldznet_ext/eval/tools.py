@@ -12,7 +12,7 @@ import numpy as np
 from ldznet_ext.backbone import Backbone, default_backbone, load_backbone
 from ldznet_ext.errors import HeadError, LdznetError, ModelError
 from ldznet_ext.eval.judge import find_judge, load_judge
-from ldznet_ext.eval.plan import TRAIN_STYLE
+from ldznet_ext.eval.plan import TRAIN_STYLE, Budget
 from ldznet_ext.eval.run import Segment
 from ldznet_ext.eval.toolbox import Find, Generate, Repaint, Tools
 from ldznet_ext.result import Segmentation
@@ -107,7 +107,7 @@ def file_mark(path: Path) -> str:
     return sha256_of(path)[:16]
 
 
-def train_head(sticker_sd: Path, kind: str, seed: int, minutes: float, out: Path) -> None:
+def train_head(sticker_sd: Path, kind: str, seed: int, budget: Budget, out: Path) -> None:
     """Train one network of the comparison into `out`, on one style; a killed training goes on from its checkpoint.
 
     All kinds share the recipe, the seed's scenes and the start, the UNet of the diffusers folder `sticker_sd`.
@@ -116,9 +116,9 @@ def train_head(sticker_sd: Path, kind: str, seed: int, minutes: float, out: Path
     from ldznet_ext.train.loop import train
     from ldznet_ext.train.recipe import load_recipe
 
-    recipe = load_recipe(HEAD_RECIPE).with_budget(minutes=minutes)
+    recipe = load_recipe(HEAD_RECIPE).with_budget(minutes=budget.minutes, steps=budget.steps)
     model = {**recipe.model, "head": kind, "sticker_sd": str(sticker_sd)}
-    data = {**recipe.data, "styles": [TRAIN_STYLE]}
+    data = {**recipe.data, "styles": [TRAIN_STYLE], "calibration_scenes": 96, "calibration_paintings": 0}
     recipe = replace(recipe, seed=recipe.seed + seed, start="", model=model, data=data)
     folder = train(build_task(recipe), recipe, out.with_suffix(""))
     shutil.copyfile(_exported(folder, kind), out)

@@ -11,6 +11,7 @@ from ldznet_ext.eval.edit_cases import Case
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.judge import Judge
 from ldznet_ext.eval.pages_model import editing_lines, model_lines
+from ldznet_ext.eval.plan import Budget
 from ldznet_ext.eval.report import Tools, report
 from ldznet_ext.world import scenes
 from ldznet_ext.world.concepts import named
@@ -55,7 +56,7 @@ class Model:
         distance = np.abs(pictures.mean((1, 2, 3))[:, None] - 3 * np.arange(len(NAMES))[None])
         return (0.5 - distance).astype(np.float32)
 
-    def train(self, kind, seed, minutes, out):
+    def train(self, kind, seed, budget, out):
         self.calls["train"] += 1
         raise AssertionError("nothing is to be trained here")
 
@@ -101,7 +102,7 @@ def small(monkeypatch):
 
 
 def run(bench, tmp_path, only=("model", "editing"), limit=6, **changes):
-    settings = {"minutes_per_network": 1, "limit": limit, "only": only, "work": tmp_path / "work"}
+    settings = {"budget": Budget(minutes=1), "limit": limit, "only": only, "work": tmp_path / "work"}
     return report(tmp_path / "docs", tools=bench.tools(**changes), **settings)
 
 
@@ -215,6 +216,6 @@ def test_a_goal_that_is_missed_is_called_missed():
 
 def test_results_of_an_older_report_are_still_drawn(tmp_path):
     assert any("Not run" in line for line in editing_lines({}, "results", sheet=False))
-    plan = {"minutes_per_network": 1, "seeds": [0], "limit": None, "strengths": []}
+    plan = {"budget": "1 minutes", "seeds": [0], "limit": None, "strengths": []}
     (tmp_path / "results.json").write_text(json.dumps({"plan": plan, "thresholds": [0.5], "sweeps": {}}))
     assert "## Words to edit" in pages.render(tmp_path).read_text()

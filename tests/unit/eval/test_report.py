@@ -9,6 +9,7 @@ from ldznet_ext.errors import DataError, OptionError
 from ldznet_ext.eval import gallery, pages, plots
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.gallery import pick
+from ldznet_ext.eval.plan import Budget
 from ldznet_ext.eval.report import Tools, report
 from ldznet_ext.geometry import Size
 from ldznet_ext.result import FOUND, NOT_FOUND, PhraseResult, Segmentation
@@ -55,8 +56,8 @@ class World:
             raise DataError("The photographs are not fetched; run `ldznet world fetch --photo`.")
         return list(lines(8))[:limit]
 
-    def train(self, kind, seed, minutes, out):
-        self.trained.append((kind, seed, minutes))
+    def train(self, kind, seed, budget, out):
+        self.trained.append((kind, seed, budget.minutes))
         out.write_text(kind)
 
     def open(self, head, refine):
@@ -96,7 +97,7 @@ def world(tmp_path):
 
 def run(world, tmp_path, **changes):
     tools = world.tools(**changes.pop("tools", {}))
-    return report(tmp_path / "docs", work=tmp_path / "work", tools=tools, **({"minutes_per_network": 2} | changes))
+    return report(tmp_path / "docs", work=tmp_path / "work", tools=tools, **({"budget": Budget(minutes=2)} | changes))
 
 
 def rows_of(tmp_path):
@@ -154,10 +155,10 @@ def test_a_second_run_computes_nothing_and_says_the_same(world, tmp_path):
 
 
 def test_a_killed_report_keeps_what_it_has_and_goes_on(world, tmp_path):
-    def killed(kind, seed, minutes, out):
+    def killed(kind, seed, budget, out):
         if kind == "ldznet":
             raise KeyboardInterrupt
-        world.train(kind, seed, minutes, out)
+        world.train(kind, seed, budget, out)
 
     with pytest.raises(KeyboardInterrupt):
         run(world, tmp_path, tools={"train": killed})
@@ -197,11 +198,23 @@ def test_pictures_are_redrawn_once_for_all_networks(world, tmp_path):
     assert "Not run: There is no generator" in text
 
 
-@pytest.mark.parametrize("bad", [{"minutes_per_network": 0}, {"seeds": ()}, {"networks": ("unet",)}])
+@pytest.mark.parametrize("bad", [{"seeds": ()}, {"networks": ("unet",)}])
 def test_bad_plans_are_refused_before_anything_runs(world, tmp_path, bad):
     with pytest.raises(OptionError):
         run(world, tmp_path, **bad)
     assert world.trained == []
+
+
+@pytest.mark.parametrize(
+    "bad", [{}, {"minutes": 0}, {"steps": 0}, {"minutes": 1, "steps": 1}, {"minutes": float("nan")}]
+)
+def test_a_budget_is_minutes_or_steps(bad):
+    with pytest.raises(OptionError):
+        Budget(**bad)
+
+
+def test_a_budget_in_words():
+    assert (str(Budget(minutes=1.5)), str(Budget(steps=300))) == ("1.5 minutes", "300 steps")
 
 
 def test_the_page_needs_the_numbers_alone(world, tmp_path):

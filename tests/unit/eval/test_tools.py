@@ -5,6 +5,7 @@ import pytest
 
 from ldznet_ext.errors import HeadError, ModelError
 from ldznet_ext.eval import tools
+from ldznet_ext.eval.plan import Budget
 from ldznet_ext.weights import read_info
 from tests import tiny
 
@@ -55,7 +56,7 @@ def test_networks_are_trained_alike_but_for_their_kind(kit, models, monkeypatch,
     monkeypatch.setattr(loop, "train", train)
     monkeypatch.setattr(cli, "build_task", lambda recipe: None)
     for kind in ("znet", "ldznet"):
-        kit.train(kind, 2, 1.5, tmp_path / f"{kind}-seed2.safetensors")
+        kit.train(kind, 2, Budget(minutes=1.5), tmp_path / f"{kind}-seed2.safetensors")
         assert read_info(tmp_path / f"{kind}-seed2.safetensors").kind == kind
     one, two = (recipe.as_dict() for recipe in recipes)
     assert one["model"].pop("head") != two["model"].pop("head")
