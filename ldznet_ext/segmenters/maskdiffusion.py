@@ -19,7 +19,7 @@ from ldznet_ext.segmenters.background import background_prototypes, unclaimed
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.headless import HeadlessSegmenter
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION, MaskDiffusionSettings
-from ldznet_ext.segmenters.prototypes import TINY, Values, likeness, peaked, prototypes, to_grid
+from ldznet_ext.segmenters.prototypes import TINY, Values, focused, likeness, peaked, prototypes, to_grid
 from ldznet_ext.segmenters.scenery import Scenery, scenery_of
 from ldznet_ext.segmenters.scores import Scoring, scoring_for
 from ldznet_ext.segmenters.settings import for_family
@@ -70,7 +70,12 @@ class Reading:
 
     def maps(self, names: Sequence[str], values: Values) -> Float[Tensor, "k h w"]:
         """Attention to each name, then to each of the background's words that compete with them."""
-        prompt = compose(self.backbone.token_ids, names, self.settings.template.without(names))
+        template = self.settings.template.without(names)
+        if self.settings.together:
+            prompt = compose(self.backbone.token_ids, names, template)
+        else:
+            words = (*names, *template.rivals)
+            prompt = compose(self.backbone.token_ids, words, replace(template, rivals=()), together=False)
         groups = [*prompt.phrases, *([span] for span in prompt.rivals if span.row == 0)]
         states = states_of(self.backbone, prompt)
         return word_maps(self.layers, self.scenery.queries, states, groups, self.scenery.size, values)
@@ -78,7 +83,8 @@ class Reading:
     def likeness(self, names: Sequence[str]) -> Likeness:
         """Eqs. 3-6 for names that compete; a single one has the picture's other things to compete with."""
         features, settings = self.scenery.features, self.settings
-        maps = peaked(self.maps(names, settings.values)[: len(names)])
+        weigh = focused if settings.focused else peaked
+        maps = weigh(self.maps(names, settings.values))[: len(names)]
         kinds = prototypes(features, maps)
         others = background_prototypes(features, unclaimed(maps), settings.backgrounds if len(names) == 1 else 1)
         return Likeness(

@@ -50,6 +50,16 @@ def peaked(maps: Float[Tensor, "k h w"]) -> Float[Tensor, "k h w"]:
     return torch.where(top > TINY, maps / top.clamp(min=TINY), torch.zeros_like(maps))
 
 
+def focused(maps: Float[Tensor, "k h w"]) -> Float[Tensor, "k h w"]:
+    """Each map only where it is the highest, in its own standard deviations above its mean; its largest value is one.
+
+    Where attention is weak, its differences over a picture say more than its size. A map that wins nowhere becomes zeros.
+    """
+    spread = maps.float() - maps.float().mean(dim=(1, 2), keepdim=True)
+    standard = spread / spread.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp(min=TINY)
+    return peaked(standard.clamp(min=0) * (standard == standard.amax(dim=0)))
+
+
 def joined(levels: Sequence[Float[Tensor, "c h w"]], size: Size) -> Float[Tensor, "d h w"]:
     """Features of several levels on one grid: each of unit length first, so that none outweighs another by its scale."""
     return torch.cat([to_grid(unit(level), size) for level in levels])

@@ -81,7 +81,17 @@ def test_a_phrase_longer_than_a_text_is_read_to_its_end(backbone: StandaloneBack
     assert not np.array_equal(first.prob, segment(picture(), cut, backbone=backbone, method="maskdiffusion").prob)
 
 
-@pytest.mark.parametrize("change", [{"values": "exp"}, {"values": "raw"}, {"measure": "dot"}, {"backgrounds": 4}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": "exp"},
+        {"values": "raw"},
+        {"measure": "dot"},
+        {"backgrounds": 4},
+        {"focused": True},
+        {"together": False},
+    ],
+)
 def test_the_options_change_the_answer(backbone: StandaloneBackbone, change: dict[str, object]) -> None:
     plain = MaskDiffusionSegmenter(replace(SETTINGS, backgrounds=1))
     other = MaskDiffusionSegmenter(replace(SETTINGS, **{"backgrounds": 1, **change}))

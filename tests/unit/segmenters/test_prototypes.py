@@ -3,7 +3,7 @@
 import torch
 
 from ldznet_ext.geometry import Size
-from ldznet_ext.segmenters.prototypes import attention_values, joined, likeness, mean_map, peaked, prototypes
+from ldznet_ext.segmenters.prototypes import attention_values, focused, joined, likeness, mean_map, peaked, prototypes
 
 LEFT = torch.tensor([[1.0, 1, 0, 0]] * 2)
 """Two pixels a row in the left half of a 2 x 4 grid."""
@@ -39,6 +39,12 @@ def test_a_map_of_zeros_and_features_of_zeros_give_zeros() -> None:
     nothing = torch.zeros(5, 2, 4)
     assert not likeness(nothing, prototypes(nothing, torch.ones(2, 2, 4))).any()
     assert not peaked(torch.zeros(1, 2, 4)).any() and not peaked(-torch.ones(1, 2, 4)).any()
+
+
+def test_focused_maps_are_where_a_map_wins_by_its_own_measure() -> None:
+    """The second map is a thousand times weaker, and yet wins where it rises; the third is flat."""
+    maps = torch.tensor([[[5.0, 9.0, 5.0, 5.0]], [[0.0, 0.0, 0.0, 0.004]], [[7.0, 7.0, 7.0, 7.0]]])
+    torch.testing.assert_close(focused(maps), torch.tensor([[[0.0, 1, 0, 0]], [[0.0, 0, 0, 1]], [[0.0, 0, 0, 0]]]))
 
 
 def test_no_level_outweighs_another() -> None:
