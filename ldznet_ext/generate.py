@@ -54,7 +54,7 @@ def generate_and_segment(
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     check_length(request.phrases, backbone, segmenter)
     clock, rows = Clock(), second_half if sampling.guided else None
-    wanted = segmenter.wanted(backbone)
+    wanted = segmenter.wanted(backbone) if hasattr(segmenter, "wanted") else Wanted()
     with backbone.lock, harvest_wanted(backbone.unet, wanted, steps=sampling.steps, rows=rows) as given:
         calls = backbone.unet_calls
         latent = backbone.generate([prompt], [seed], sampling, progress=progress)

@@ -118,7 +118,7 @@ def as_request(phrases: str | Sequence[str], method: str | Segmenter | None = AU
 
 def check_length(phrases: Iterable[str], backbone: Backbone, segmenter: Segmenter) -> None:
     """Refuse phrases with more tokens than the text encoder reads: what was cut off could be what matters."""
-    for phrase in () if segmenter.any_length else phrases:
+    for phrase in () if getattr(segmenter, "any_length", False) else phrases:
         over = backbone.overflow(phrase)
         if over:
             raise PhraseError(
