@@ -1,6 +1,5 @@
 """Probing: what ranks a cell, on hand-made masks, and one finding a transformer and timestep."""
 
-import pytest
 import torch
 
 from ldznet_ext.eval.probe import Case, Finding, _answers, probe, ranked
