@@ -19,14 +19,16 @@ from ldznet_ext.masks.refine import prepare
 from ldznet_ext.pipeline import as_request, check_length, explain, own_size
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, UNLABELLED, ClassResult, Labelling
-from ldznet_ext.segmenters.base import Clock, Evidence, Segmenter
-from ldznet_ext.segmenters.methods import pick_segmenter
+from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
+from ldznet_ext.segmenters.heads import HeadSegmenter
+from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:
     from ldznet_ext.masks.imaging import Picture
 
-METHOD = "maskdiffusion"
+HEADLESS = "maskdiffusion"
+"""What "auto" means here where no head fits: of the methods without one it sets names against each other best."""
 MOST = np.iinfo(np.int16).max
 """Names that the map of labels can number."""
 
@@ -36,7 +38,7 @@ def classes(
     names: str | Sequence[str],
     *,
     backbone: Backbone | None = None,
-    method: str | Segmenter | None = METHOD,
+    method: str | Segmenter | None = AUTO,
     keep_absent: bool = False,
     threshold: float | None = None,
     refine: bool = True,
@@ -46,9 +48,10 @@ def classes(
 ) -> Labelling:
     """Label every pixel with one of the names, or with none.
 
-    names: a list, or one text with commas between. method: by default MaskDiffusion; "attention", "auto" or a head label by the
-    same rule, the likeliest map. keep_absent: let names label that the method itself calls absent. threshold: in (0, 1), what
-    a pixel's map must exceed (default: the method's own; one that knows its background needs none). The rest as in `segment`.
+    names: a list, or one text with commas between. method: "auto" is a trained head where one fits, else MaskDiffusion; all
+    label by the same rule, the likeliest map. keep_absent: let names label that the method itself calls absent. threshold: in
+    (0, 1), what a pixel's map must exceed (default: the method's own; one that knows its background needs none). The rest as
+    in `segment`.
     """
     request = as_request(
         as_names(names), method, threshold=threshold, refine=refine, seed=seed, timestep=timestep, exclusive=True
@@ -57,10 +60,17 @@ def classes(
     with clock("encode"):
         pixels = load_picture(picture)
     backbone = backbone or default_backbone()
-    segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
+    segmenter = _pick(method, backbone, Path(head) if head else None)
     with clock("encode"):
         view = look(pixels, backbone)
     return label(view, request, backbone, segmenter, clock, keep_absent=keep_absent)
+
+
+def _pick(method: str | Segmenter | None, backbone: Backbone, head: Path | None) -> Segmenter:
+    chosen = pick_segmenter(method, backbone, head)
+    if name_of(method) == AUTO and not isinstance(chosen, HeadSegmenter):
+        return pick_segmenter(HEADLESS, backbone)
+    return chosen
 
 
 def as_names(names: str | Sequence[str]) -> tuple[str, ...]:

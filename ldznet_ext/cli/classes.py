@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 MOST = 255
 """Names that an 8-bit palette holds beside nothing."""
-METHOD = "maskdiffusion"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture", metavar="PICTURE", help="any picture file")
     parser.add_argument("names", metavar="NAMES", nargs="+", help='names with commas between, e.g. "sky, grass, fox"')
     options.add_output(parser)
-    options.add_model(parser, method=METHOD)
+    options.add_model(parser)
     parser.add_argument("--keep-absent", action="store_true", help="let names label that their own score calls absent")
     parser.add_argument(
         "--no-refine", dest="refine", action="store_false", help="leave edges as the network draws them"

@@ -28,10 +28,9 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected one such as 0.5") from None
 
 
-def add_model(parser: argparse.ArgumentParser, *, method: str = "auto") -> None:
-    """Which method and model, and where it computes; `method` is the one that is used where none is named."""
-    usual = "the best the model has" if method == "auto" else method
-    parser.add_argument("--method", default=method, help=f"how to segment, e.g. ldznet (default: {usual})")
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which method and model, and where it computes."""
+    parser.add_argument("--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)")
     add_backbone(parser)
 
 

@@ -142,11 +142,18 @@ def test_names_as_a_list_or_with_commas() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (300, 20)])
-def test_the_default_method_on_pictures_of_any_shape(backbone: StandaloneBackbone, shape: tuple[int, int]) -> None:
+def test_pictures_of_any_shape(backbone: StandaloneBackbone, shape: tuple[int, int]) -> None:
     shown = np.resize(picture(), (*shape, 3))
-    result = ldz.classes(shown, "fox, snow", backbone=backbone)
+    result = ldz.classes(shown, "fox, snow", backbone=backbone, method="maskdiffusion")
     assert result.method == "maskdiffusion" and result.labels.shape == shape
     assert sum(one.area for one in result.classes) == (result.labels >= 0).sum()
+
+
+def test_auto_is_a_head_or_else_maskdiffusion(backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert label(backbone, "fox", "auto").method == "ldznet"
+    assert ldz.classes(picture(64, 64), "fox", backbone=backbone).method == "ldznet"
+    monkeypatch.setattr(backbone, "family", "sd2")  # no head is of this family
+    assert label(backbone, "fox", "auto").method == "maskdiffusion"
 
 
 @pytest.mark.parametrize("method", ["ldznet", "attention", "auto"])
@@ -159,7 +166,7 @@ def test_heads_and_attention_label_by_the_same_rule(backbone: StandaloneBackbone
 
 def test_any_number_of_names(backbone: StandaloneBackbone) -> None:
     names = [f"fox {'on ' * n}" for n in range(1, 90)]
-    result = ldz.classes(picture(), names, backbone=backbone, keep_absent=True)
+    result = ldz.classes(picture(), names, backbone=backbone, method="maskdiffusion", keep_absent=True)
     assert len(result.classes) == 89 and [one.label for one in result.classes] == list(range(89))
 
 

@@ -46,7 +46,7 @@ def test_the_object_and_the_files(ldznet, asked, photo: Path, tmp_path: Path) ->
     answer = ran.json
     assert list(answer) == KEYS and "Left out: owl." in ran.err
     assert asked[0] == {
-        "names": ("sky", "tall grass", "owl"), "method": "maskdiffusion", "keep_absent": False, "refine": True,
+        "names": ("sky", "tall grass", "owl"), "method": "auto", "keep_absent": False, "refine": True,
     }  # fmt: skip
     assert answer["classes"][1] == {
         "text": "tall grass", "index": 2, "status": "found", "score": 0.25, "box": [0, 0, 1, 1], "area": 10,
