@@ -67,11 +67,16 @@ class Template:
     def without(self, phrases: Sequence[str]) -> "Template":
         """The same without rivals that have a word in common with a phrase: nothing competes with itself.
 
-        >>> Template(rivals=("blue sky", "grass")).without(["the SKY"]).rivals
-        ('grass',)
+        Where none is left, those stay that are no phrase themselves: without any rival a score would mean something else.
+
+        >>> template = Template(rivals=("blue sky", "grass"))
+        >>> template.without(["the SKY"]).rivals, template.without(["a blue fox on grass"]).rivals
+        (('grass',), ('blue sky', 'grass'))
         """
-        words = {word for phrase in phrases for word in _plain(phrase)}
-        return replace(self, rivals=tuple(rival for rival in self.rivals if not words & set(_plain(rival))))
+        whole = [_plain(phrase) for phrase in phrases]
+        words = {word for phrase in whole for word in phrase}
+        others = tuple(rival for rival in self.rivals if not words & set(_plain(rival)))
+        return replace(self, rivals=others or tuple(rival for rival in self.rivals if _plain(rival) not in whole))
 
 
 def compose(
