@@ -19,7 +19,8 @@ from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.crossattention import Queries, against_background, blend, levels_of, of_sum_one, token_maps
-from ldznet_ext.segmenters.headless import HeadlessSegmenter
+from ldznet_ext.segmenters.familiarity import texture
+from ldznet_ext.segmenters.headless import HeadlessSegmenter, say_unattended
 from ldznet_ext.segmenters.prototypes import to_grid
 from ldznet_ext.segmenters.scores import Scoring, dimmed, scoring_for, to_logits
 from ldznet_ext.segmenters.selfattention import SelfAttention, walk
@@ -37,17 +38,18 @@ NOTHING = -20.0
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What was read of one picture: queries of each text attention, and the walk over the cells of `size`."""
+    """What was read of one picture: queries of each text attention, the walk over the cells of `size`, and the latent."""
 
     layers: Sequence[Layer]
     queries: Sequence[Queries]
     walker: SelfAttention
     size: Size
+    latent: Tensor
 
     def pooled(self) -> np.ndarray:
-        """The mean query of every layer, one after the other (d,): what familiarity looks at."""
+        """The mean query of every layer, then the latent's texture (d,): what familiarity looks at."""
         means = [queries.values.float().mean(dim=(0, 2)).flatten() for queries in self.queries]
-        return torch.cat(means).cpu().numpy()
+        return np.concatenate([torch.cat(means).cpu().numpy(), texture(self.latent.float().cpu().numpy())])
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,36 +88,41 @@ class AttentionSegmenter(HeadlessSegmenter):
     def evidence(
         self, backbone: "Backbone", view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
     ) -> Evidence:
-        """Maps and scores of the phrases; with `request.exclusive` they compete, else each is asked alone."""
+        """Maps of the phrases, which compete with `request.exclusive`, and scores, as measured: of each phrase asked alone."""
         with clock("encode"):
             view.latent(backbone)
         with clock("unet"):
             reading, calls = self.read(backbone, view, request)
-        seen = []
-        for group in [tuple(phrases)] if request.exclusive else [(phrase,) for phrase in phrases]:
-            with clock("text"):
-                prompt, states = self._words(backbone, group)
-            with clock("head"):
-                seen.append(self.look(reading, prompt, states))
+        alone = [self._seen(backbone, reading, (phrase,), clock) for phrase in phrases]
+        competing = request.exclusive and len(phrases) > 1
+        seen = [self._seen(backbone, reading, tuple(phrases), clock)] if competing else alone
         with clock("head"):
             return replace(
-                self._judge(seen, view, phrases),
+                self._judge(seen, alone, view, phrases),
                 familiar=self._knows(reading, view, request),
                 unet_calls=calls,
                 provenance=self._provenance(view, request),
             )
 
+    def _seen(self, backbone: "Backbone", reading: Reading, group: tuple[str, ...], clock: Clock) -> Seen:
+        """What the phrases of one prompt attend to."""
+        with clock("text"):
+            prompt, states = self._words(backbone, group)
+        with clock("head"):
+            return self.look(reading, prompt, states)
+
     def read(self, backbone: "Backbone", view: View, request: SegmentRequest) -> tuple[Reading, int]:
         """What the method keeps of a picture, and how many passes of the UNet that took."""
         steps, calls = self._steps(backbone, view, request)
-        latent = Size(*view.latent(backbone).shape[-2:])
+        latent = view.latent(backbone)
+        cells = Size(*latent.shape[-2:])
         layers, own = self._layers(backbone), finest_self_attention(backbone.unet)
         queries = []
         for layer in layers:
             values = _stacked(steps, layer.q, layer.heads)
-            queries.append(Queries(values, grid_of(latent, layer.stride, values.shape[-2]), layer.stride))
+            queries.append(Queries(values, grid_of(cells, layer.stride, values.shape[-2]), layer.stride))
         walker = self._walker(backbone, view, request, own, steps)
-        return Reading(layers, queries, walker, grid_of(latent, own.stride, walker.cells)), calls
+        return Reading(layers, queries, walker, grid_of(cells, own.stride, walker.cells), latent), calls
 
     def _walker(
         self,
@@ -163,10 +170,10 @@ class AttentionSegmenter(HeadlessSegmenter):
         top = walked.amax().clamp(min=torch.finfo(walked.dtype).tiny)
         return (walked[0] / top).unflatten(-1, reading.size), against.unflatten(-1, reading.size)
 
-    def _judge(self, seen: Sequence[Seen], view: View, phrases: Sequence[str]) -> Evidence:
-        """Maps against the background and scores, at the network's size; what is not found is dimmed."""
+    def _judge(self, seen: Sequence[Seen], alone: Sequence[Seen], view: View, phrases: Sequence[str]) -> Evidence:
+        """Maps as `seen` against the background, at the network's size, and scores as `alone`; what is not found is dimmed."""
         scoring, maps = self.scoring, to_grid(torch.cat([each.maps for each in seen]), view.fit.network)
-        against = torch.cat([each.against for each in seen]).nan_to_num(nan=NOTHING, posinf=NOTHING, neginf=NOTHING)
+        against = torch.cat([each.against for each in alone]).nan_to_num(nan=NOTHING, posinf=NOTHING, neginf=NOTHING)
         says = maps.flatten(1).any(dim=1).cpu().numpy()
         scores = np.where(says, scoring.scores(against.cpu().numpy()), 0).astype(np.float32)
         background = torch.stack([against_background(each[None]) for each in maps])
@@ -177,7 +184,7 @@ class AttentionSegmenter(HeadlessSegmenter):
             found_threshold=scoring.found_threshold,
             mask_threshold=scoring.mask_threshold,
             calibrated=scoring.calibration is not None,
-            message=_say_nothing([phrase for phrase, some in zip(phrases, says, strict=True) if not some]),
+            message=say_unattended([phrase for phrase, some in zip(phrases, says, strict=True) if not some]),
         )
 
     def _knows(self, reading: Reading, view: View, request: SegmentRequest) -> bool | None:
@@ -237,13 +244,3 @@ def _groups(prompt: Prompt) -> list[list[list]]:
         rivals = [[prompt.rivals[row * count + index] for row in rows] for index in range(count)]
         groups.append([list(spans), *rivals])
     return groups
-
-
-def _say_nothing(phrases: Sequence[str]) -> str:
-    if not phrases:
-        return ""
-    quoted = ", ".join(f'"{phrase[:40]}"' for phrase in phrases[:5])
-    return (
-        f"The attention to {quoted} is the same everywhere, or not a number, so nothing is found; try another timestep, "
-        "or float32."
-    )

@@ -23,8 +23,9 @@ from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.discriminant import Discriminant, learn
 from ldznet_ext.segmenters.growth import grow
+from ldznet_ext.segmenters.headless import say_fault
 from ldznet_ext.segmenters.matching import Parts, parts_of
-from ldznet_ext.segmenters.prototypes import joined, to_grid
+from ldznet_ext.segmenters.prototypes import fault_of, joined, to_grid
 from ldznet_ext.segmenters.scores import Scoring, scoring_for
 from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import View, features_of, look
@@ -122,8 +123,10 @@ class ExampleSegmenter:
             pattern = self._learn(reader)
         features, scoring = reader.read(view), scoring_for(self.name, backbone.family)
         with clock("head"):
-            logits = _logits(pattern, features, view.fit.network)
-            score = _score(pattern, features, logits, scoring)
+            fault = fault_of(features)
+            known = None if fault else pattern
+            logits = _logits(known, features, view.fit.network)
+            score = _score(known, features, logits, scoring)
         return Evidence(
             logits=np.repeat(logits[None], len(phrases), axis=0),
             scores=np.full(len(phrases), score, np.float32),
@@ -131,7 +134,7 @@ class ExampleSegmenter:
             mask_threshold=scoring.mask_threshold,
             calibrated=scoring.calibration is not None,
             unet_calls=reader.calls,
-            message="" if pattern else _nothing_learnt(self.marked),
+            message=_message(self.marked, pattern, fault),
             provenance={"timestep": timestep, "strides": list(settings.strides), "clicks": len(self.marked.clicks)},
         )
 
@@ -195,7 +198,10 @@ def pattern_of(features: Float[Tensor, "d h w"], covered: Float[Tensor, "h w"]) 
 
 
 def _score(pattern: Pattern | None, features: Tensor, logits: np.ndarray, scoring: Scoring) -> float:
-    """The probability (0..1) that the example is in the picture, where it was measured; else the part of it found again."""
+    """The probability (0..1) that the example is in the picture, where it was measured; else the part of it found again.
+
+    pattern: None where nothing can be told of the picture.
+    """
     if pattern is None:
         return 0.0
     return pattern.parts.matched(features) if scoring.calibration is None else float(scoring.scores(logits[None])[0])
@@ -208,7 +214,10 @@ def _logits(pattern: Pattern | None, features: Float[Tensor, "d h w"], size: Siz
     return to_grid(pattern.line.logits(features)[None], size)[0].cpu().numpy()
 
 
-def _nothing_learnt(marked: Marked) -> str:
+def _message(marked: Marked, pattern: Pattern | None, fault: str) -> str:
+    """Why nothing can be found, by the example or in the picture; empty where something can."""
+    if pattern is not None:
+        return say_fault(fault) if fault else ""
     return (
         f'Nothing tells "{marked.name[:40]}" from what surrounds it, so nothing can be found by it; mark another object, or try '
         "another timestep, or float32."

@@ -1,5 +1,9 @@
-"""What methods without a trained head have in common: they fit every model, refuse a head, and take phrases of any length."""
+"""What methods without a trained head have in common: they fit every model, refuse a head, and take phrases of any length.
 
+And they say in the same words where nothing can be told.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -36,3 +40,22 @@ class HeadlessSegmenter:
     def for_model(cls: type[Method], backbone: "Backbone") -> Method:
         """The method with the settings of the model's family."""
         raise NotImplementedError
+
+
+def say_unattended(phrases: Sequence[str]) -> str:
+    """That the attention to these phrases tells nothing, in a sentence; empty where there are none."""
+    if not phrases:
+        return ""
+    quoted = ", ".join(f'"{phrase[:40]}"' for phrase in phrases[:5])
+    return (
+        f"The attention to {quoted} is the same everywhere, or not a number, so nothing is found; try another timestep, "
+        "or float32."
+    )
+
+
+def say_fault(fault: str) -> str:
+    """That a picture's features tell nothing, and why (`prototypes.fault_of`)."""
+    return (
+        f"The diffusion model's features of this picture {fault}, so nothing can be told apart in it; try another picture, "
+        "another timestep, or float32."
+    )

@@ -17,22 +17,25 @@ from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.background import background_prototypes, unclaimed
 from ldznet_ext.segmenters.base import Clock, Evidence, register
-from ldznet_ext.segmenters.headless import HeadlessSegmenter
+from ldznet_ext.segmenters.familiarity import texture
+from ldznet_ext.segmenters.headless import HeadlessSegmenter, say_fault, say_unattended
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION, MaskDiffusionSettings
 from ldznet_ext.segmenters.prototypes import TINY, Values, focused, likeness, peaked, prototypes, to_grid
 from ldznet_ext.segmenters.scenery import Scenery, scenery_of
 from ldznet_ext.segmenters.scores import Scoring, scoring_for
 from ldznet_ext.segmenters.settings import for_family
-from ldznet_ext.segmenters.tokens import compose, states_of
+from ldznet_ext.segmenters.tokens import Prompt, compose, states_of
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.segmenters.word_maps import word_maps
-from ldznet_ext.shapes import Float
+from ldznet_ext.shapes import Bool, Float
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
 
 NOTHING = -40.0
 """The logit of a map that says nothing: its probability is 0 exactly, in float32."""
+FLAT = 1e-5
+"""Logits of a share that differ by less are those of one that is the same everywhere, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +65,24 @@ class Reading:
     scenery: Scenery
     layers: Sequence[Layer]
     settings: MaskDiffusionSettings
+    latent: Tensor
 
     def pooled(self) -> np.ndarray:
-        """The mean query of every layer, one after the other (d,): what familiarity looks at."""
+        """The mean query of every layer, then the latent's texture (d,): what familiarity looks at."""
         means = [self.scenery.queries[layer.q].float().mean(dim=(1, 2)) for layer in self.layers]
-        return torch.cat(means).cpu().numpy()
+        return np.concatenate([torch.cat(means).cpu().numpy(), texture(self.latent.float().cpu().numpy())])
+
+    def prompt(self, names: Sequence[str]) -> Prompt:
+        """The names among the background's words, in one text or each in its own."""
+        template = self.settings.template.without(names)
+        if self.settings.together:
+            return compose(self.backbone.token_ids, names, template)
+        words = (*names, *template.rivals)
+        return compose(self.backbone.token_ids, words, replace(template, rivals=()), together=False)
 
     def maps(self, names: Sequence[str], values: Values) -> Float[Tensor, "k h w"]:
         """Attention to each name, then to each of the background's words that compete with them."""
-        template = self.settings.template.without(names)
-        if self.settings.together:
-            prompt = compose(self.backbone.token_ids, names, template)
-        else:
-            words = (*names, *template.rivals)
-            prompt = compose(self.backbone.token_ids, words, replace(template, rivals=()), together=False)
+        prompt = self.prompt(names)
         groups = [*prompt.phrases, *([span] for span in prompt.rivals if span.row == 0)]
         states = states_of(self.backbone, prompt)
         return word_maps(self.layers, self.scenery.queries, states, groups, self.scenery.size, values)
@@ -129,7 +136,8 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
         with clock("unet"):
             reading, calls = self.read(backbone, view, request)
         with clock("text"):
-            backbone.text(phrases)
+            for group in (*([phrases] if request.exclusive else ()), *([phrase] for phrase in phrases)):
+                backbone.text(reading.prompt(group).texts)
         with clock("head"):
             seen = self._judge(reading, view, tuple(phrases), request.exclusive)
         return replace(seen, familiar=self._knows(reading), unet_calls=calls, provenance=self._provenance(reading))
@@ -140,7 +148,7 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
         timestep = settings.timestep if request.timestep is None else request.timestep
         asked = {"timestep": timestep, "seed": request.seed, "largest": settings.largest}
         scenery = scenery_of(backbone, view, settings.features, layers, **asked)
-        return Reading(backbone, scenery, layers, settings), scenery.calls
+        return Reading(backbone, scenery, layers, settings, view.latent(backbone)), scenery.calls
 
     def _judge(self, reading: Reading, view: View, names: tuple[str, ...], exclusive: bool) -> Evidence:
         """Maps at the network's size; scores from the attention to each name alone, so that no other name changes them."""
@@ -150,13 +158,17 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
         likes = [reading.likeness(group) for group in ([names] if exclusive else [(name,) for name in names])]
         logits = torch.cat([like.logits(sharpness) for like in likes])
         against = torch.stack([reading.against(name) for name in names])
+        says = tells(against)
+        logits = torch.where(says[:, None, None], logits, NOTHING)
+        odds = against.nan_to_num(nan=NOTHING, posinf=NOTHING, neginf=NOTHING).cpu().numpy()
         return Evidence(
             logits=to_grid(logits, size).cpu().numpy(),
-            scores=scoring.scores(against.cpu().numpy()),
+            scores=np.where(says.cpu().numpy(), scoring.scores(odds), 0).astype(np.float32),
             found_threshold=scoring.found_threshold,
             mask_threshold=scoring.mask_threshold,
             calibrated=scoring.calibration is not None,
             background=to_grid(likes[0].nothing(sharpness)[None], size)[0].cpu().numpy() if exclusive else None,
+            message=say_unattended([name for name, some in zip(names, says.tolist(), strict=True) if not some]),
         )
 
     def _knows(self, reading: Reading) -> bool | None:
@@ -186,6 +198,12 @@ def largest_other(likes: Float[Tensor, "p h w"]) -> Float[Tensor, "p h w"]:
     return torch.where(likes == first, second, first)
 
 
+def tells(against: Float[Tensor, "p h w"]) -> Bool[Tensor, " p"]:
+    """Which of these logits say something: finite ones that are not the same everywhere."""
+    cells = against.flatten(1)
+    return torch.isfinite(cells).all(dim=1) & (cells.amax(dim=1) - cells.amin(dim=1) > FLAT)
+
+
 def _nothing(fault: str, view: View, count: int, exclusive: bool) -> Evidence:
     """Maps of zeros, scores of zero, and why."""
     size = view.fit.network
@@ -193,6 +211,5 @@ def _nothing(fault: str, view: View, count: int, exclusive: bool) -> Evidence:
         logits=np.full((count, *size), NOTHING, np.float32),
         scores=np.zeros(count, np.float32),
         background=np.full(size, -NOTHING, np.float32) if exclusive else None,
-        message=f"The diffusion model's features of this picture {fault}, so nothing can be told apart in it; try another "
-        "picture, another timestep, or float32.",
+        message=say_fault(fault),
     )

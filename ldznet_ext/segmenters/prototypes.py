@@ -21,6 +21,8 @@ Measure = Literal["cosine", "dot"]
 """How a pixel is compared: with the prototype's direction (the paper's Eq. 6), or also its length (the authors' code)."""
 
 TINY = 1e-8
+FLAT = 1e-4
+"""Unit vectors that differ by less say nothing of their places."""
 
 
 def attention_values(logits: Float[Tensor, "heads cells tokens"], values: Values = "softmax") -> Tensor:
@@ -68,6 +70,15 @@ def joined(levels: Sequence[Float[Tensor, "c h w"]], size: Size) -> Float[Tensor
 def unit(features: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
     """Every pixel's vector at length one, computed in float32; zeros stay zeros."""
     return F.normalize(features.float(), dim=0, eps=TINY)
+
+
+def fault_of(features: Float[Tensor, "c h w"]) -> str:
+    """Why nothing can be told from features, in words; empty where something can."""
+    if not bool(torch.isfinite(features).all()):
+        return "hold values that are not numbers"
+    spread = unit(features)
+    flat = float((spread - spread.mean(dim=(1, 2), keepdim=True)).abs().max()) < FLAT
+    return "are the same everywhere" if flat else ""
 
 
 def prototypes(features: Float[Tensor, "c h w"], maps: Float[Tensor, "k h w"]) -> Float[Tensor, "k c"]:

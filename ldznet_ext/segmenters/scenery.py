@@ -17,7 +17,7 @@ from ldznet_ext.geometry import Box, Size
 from ldznet_ext.harvest.attention import Layer, grid_of
 from ldznet_ext.harvest.taps import sort_taps
 from ldznet_ext.masks.imaging import Fit, stretch, to_network
-from ldznet_ext.segmenters.prototypes import joined, unit
+from ldznet_ext.segmenters.prototypes import fault_of, joined, unit
 from ldznet_ext.segmenters.view import View, features_of
 from ldznet_ext.segmenters.windows import blend, canvas_size, in_cells, lay
 from ldznet_ext.shapes import Float
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 8192
 """Of the grid that features are compared on: SD 1.x has 4,480 channels at two levels, 18 kB a cell."""
-FLAT = 1e-4
-"""Unit vectors that differ by less say nothing of their places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +52,9 @@ class Scenery:
     @property
     def fault(self) -> str:
         """Why nothing can be told from these features, in words; empty where something can."""
-        if not all(bool(torch.isfinite(each).all()) for each in (self.features, *self.queries.values())):
+        if not all(bool(torch.isfinite(each).all()) for each in self.queries.values()):
             return "hold values that are not numbers"
-        spread = unit(self.features)
-        flat = float((spread - spread.mean(dim=(1, 2), keepdim=True)).abs().max()) < FLAT
-        return "are the same everywhere" if flat else ""
+        return fault_of(self.features)
 
 
 def scenery_of(
