@@ -59,7 +59,7 @@ class Scoring:
 
     @classmethod
     def from_dict(cls, data: Any) -> "Scoring":
-        """Read what `to_dict` gave; ValueError, KeyError or TypeError for anything else."""
+        """Read what `to_dict` gave; ValueError, LookupError, TypeError or AttributeError for anything else."""
         if data["format"] != FORMAT:
             raise ValueError(f"the format is {data['format']}, expected {FORMAT}")
         thresholds = {name: float(data[name]) for name in ("found_threshold", "mask_threshold")}
@@ -112,7 +112,7 @@ def _read(path: Path, changed: int) -> Scoring:
     """`changed`: when the file was last written, so that a new one is read."""
     try:
         return Scoring.from_dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path} cannot be read as scores ({error}); expected a file made by tools/calibrate.py, so restore or delete it."
         ) from error

@@ -13,6 +13,7 @@ from ldznet_ext.segmenters.scores import Scoring, dimmed, scoring_for, to_logits
 MEASURED = Scoring(
     calibration=Calibration((0.0,) * 4, (1.0,) * 4, (1.0, 0.0, 0.0, 0.0), 0.5), found_threshold=0.4, mask_threshold=0.6
 )
+PARTS = ("mean", "scale", "basis", "variance", "residual", "limit")
 LOGITS = np.linspace(-3, 3, 30, dtype=np.float32).reshape(1, 5, 6)
 
 
@@ -49,6 +50,8 @@ def test_what_was_measured_is_read_from_the_first_folder_that_has_it(folders: tu
         "{}",
         json.dumps({**MEASURED.to_dict(), "format": "other"}),
         json.dumps({**MEASURED.to_dict(), "found_threshold": 2}),
+        json.dumps({**MEASURED.to_dict(), "familiarity": [1]}),
+        json.dumps({**MEASURED.to_dict(), "familiarity": {name: [[0], ""] for name in PARTS}}),
     ],
 )
 def test_a_damaged_file_is_a_sentence(folders: tuple[Path, Path], content: str) -> None:
