@@ -11,6 +11,7 @@ from ldznet_ext.pipeline import segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.attention import AttentionSegmenter, Reading
 from ldznet_ext.segmenters.crossattention import Queries
+from ldznet_ext.segmenters.familiarity import texture
 from ldznet_ext.segmenters.selfattention import SelfAttention
 from ldznet_ext.segmenters.settings import ATTENTION, AttentionSettings, for_family
 from ldznet_ext.segmenters.tokens import Template, compose
@@ -87,7 +88,8 @@ class Scene:
     def reading(self) -> Reading:
         """Cells attend to themselves alone."""
         own = 50 * torch.eye(self.size.area)[None, None]
-        return Reading([self], [self.queries], SelfAttention(own, own), self.size)  # type: ignore[list-item]
+        walker, latent = SelfAttention(own, own), torch.zeros(1, 4, *self.size)
+        return Reading([self], [self.queries], walker, self.size, latent)  # type: ignore[list-item]
 
 
 @pytest.fixture
@@ -99,6 +101,13 @@ def look_for(backbone: StandaloneBackbone, scene: Scene, *phrases: str):
     prompt = compose(backbone.token_ids, phrases, WORDS.without(phrases))
     ids = torch.tensor([backbone.tokens.encode(text) for text in prompt.texts], dtype=torch.float32)
     return AttentionSegmenter(PLAIN).look(scene.reading(), prompt, ids[..., None])
+
+
+def test_familiarity_sees_the_mean_query_and_the_texture(scene: Scene) -> None:
+    reading = scene.reading()
+    pooled, mean = reading.pooled(), scene.queries.values.mean(dim=(0, 2)).flatten()
+    np.testing.assert_allclose(pooled[: len(mean)], mean.numpy(), rtol=1e-6)
+    np.testing.assert_array_equal(pooled[len(mean) :], texture(reading.latent.numpy()))
 
 
 def test_a_word_is_where_the_cells_attend_to_it(backbone: StandaloneBackbone, scene: Scene) -> None:

@@ -12,7 +12,7 @@ from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.pipeline import segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
-from ldznet_ext.segmenters.familiarity import Familiarity
+from ldznet_ext.segmenters.familiarity import Familiarity, texture
 from ldznet_ext.segmenters.maskdiffusion import Likeness, MaskDiffusionSegmenter, Reading, largest_other
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION
 from ldznet_ext.segmenters.methods import pick_segmenter
@@ -203,12 +203,14 @@ def test_against_is_the_odds_of_the_share_and_the_strongest_rivals(backbone: Sta
         torch.testing.assert_close(reading.against("fox"), (shares[0] / shares[1:].amax(dim=0)).log())
 
 
-def test_familiarity_is_of_the_queries_and_a_painting_is_familiar(backbone: StandaloneBackbone) -> None:
+def test_familiarity_is_of_queries_and_texture_and_a_painting_is_familiar(backbone: StandaloneBackbone) -> None:
     request = SegmentRequest(phrases=("fox",))
     method = MaskDiffusionSegmenter.for_model(backbone)
     with torch.inference_mode():
-        pooled = method.read(backbone, look(picture(), backbone), request)[0].pooled()
-    width = len(pooled)
+        reading, _ = method.read(backbone, look(picture(), backbone), request)
+        pooled = reading.pooled()
+    width, textured = len(pooled), texture(reading.latent.numpy())
+    np.testing.assert_array_equal(pooled[-len(textured) :], textured)
     for limit, familiar in ((1e6, True), (1e-6, False)):
         known = Familiarity(pooled * 0, np.ones(width), np.eye(2, width), np.ones(2), 1.0, limit)
         method.scoring = Scoring(familiarity=known)
