@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=options.whole, metavar="N", help="the first N lines of each test set, objects and edits only"
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="SECTION", help="compared shipped model editing (default: all four)"
+        "--only", nargs="+", metavar="SECTION", help="compared shipped model editing untrained (default: all)"
     )
     parser.add_argument("--classifier", metavar="FILE", help="the judge of pictures (default: in models/ or runs/)")
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="rgbnet znet ldznet concat (default: all four)")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ldznet_ext.eval.example import Example
-from ldznet_ext.eval.plan import NAMES
+from ldznet_ext.eval.plan import NAMES, View
 from ldznet_ext.eval.plots import GridRow, grid
 from ldznet_ext.eval.run import Segment
 
 RANKS = (0.98, 0.9, 0.8, 0.7, 0.6, 0.5, 0.05, 0.01)
-"""Quantiles of LD-ZNet's IoU that are shown: six of its upper half and two failures."""
+"""Quantiles of IoU that are shown, of the network that is ranked by: six of its upper half and two failures."""
 
 _RANKED_BY = "LD-ZNet"
 
@@ -34,12 +34,15 @@ def draw(
     examples: Sequence[Example],
     cells: Mapping[str, Mapping[str, object]],
     openers: Mapping[str, Callable[[], Segment]],
+    *,
+    ranked_by: str = _RANKED_BY,
+    view: View = NAMES,
 ) -> None:
-    """Draw the grid of each network in `cells` (their "names" view), every mask cut at its network's best threshold."""
-    present = [one for one in examples if NAMES.holds(one.kind, True) and one.mask is not None]
+    """Draw the grid of each network in `cells` (the scores of a view), every mask cut at its network's best threshold."""
+    present = [one for one in examples if view.holds(one.kind, True) and one.mask is not None]
     if not present:
         return
-    ranked = cells[_RANKED_BY]["line_iou"]
+    ranked = cells[ranked_by]["line_iou"]
     chosen = [present[number] for number in pick(ranked, [one.source for one in present])]
     masks: dict[str, list[np.ndarray]] = {}
     for name, start in openers.items():

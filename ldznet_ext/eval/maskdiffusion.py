@@ -4,8 +4,9 @@ The upper bound is the paper's own: prototypes from the true masks (35.0 where a
 13.0 on COCO-Stuff-27). It tells what the features know from what the attention finds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from ldznet_ext.backbone import Backbone
 from ldznet_ext.classes import classes
 from ldznet_ext.eval.classes import Named, evaluate_classes, miou
+from ldznet_ext.eval.plan import AS_SET
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import UNLABELLED, Labelling
 from ldznet_ext.segmenters.maskdiffusion import MaskDiffusionSegmenter
@@ -22,6 +24,7 @@ from ldznet_ext.segmenters.prototypes import likeness, prototypes, to_grid
 from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import look
 
+UPPER_BOUND = "prototypes from the true masks"
 TIMESTEPS = (1, 10, 100, 500)
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "8+4": ("out.2.res.in", "out.5.res.in"),
@@ -43,22 +46,27 @@ def variants(base: MaskDiffusionSettings) -> dict[str, MaskDiffusionSettings]:
     changed |= {f"maps of {levels}": replace(base, places=places) for levels, places in MAPS.items()}
     changed |= {f"{values} of attention": replace(base, values=values) for values in ("softmax", "exp", "raw")}
     changed |= {f"{measure}": replace(base, measure=measure) for measure in ("cosine", "dot")}
-    return {"as set": base, **{name: settings for name, settings in changed.items() if settings != base}}
+    return {AS_SET: base, **{name: settings for name, settings in changed.items() if settings != base}}
 
 
 def ablate(backbone: Backbone, pictures: Sequence[Named]) -> Iterator[tuple[str, dict[str, object]]]:
     """Name and scores of every variant, all names kept; last the upper bound."""
+    for name, trial in trials(backbone).items():
+        yield name, trial(pictures)
+
+
+def trials(backbone: Backbone) -> dict[str, Callable[[Sequence[Named]], dict[str, object]]]:
+    """Every variant by its name, ready to score pictures."""
     base = for_family(MASKDIFFUSION, backbone.family)
-    for name, settings in variants(base).items():
-        yield name, evaluate_classes(pictures, _labeller(backbone, settings))
-    yield "prototypes from the true masks", upper_bound(backbone, pictures, base)
+    each = {name: partial(evaluate_classes, label=_labeller(backbone, s)) for name, s in variants(base).items()}
+    return {**each, UPPER_BOUND: partial(upper_bound, backbone, settings=base)}
 
 
 def upper_bound(backbone: Backbone, pictures: Sequence[Named], settings: MaskDiffusionSettings) -> dict[str, object]:
     """mIoU where each name's prototype, and the rest's, is the mean feature of its true mask."""
     each = [miou(_told(backbone, one, settings), one.truth) for one in pictures]
     scored = [score for score in each if score is not None]
-    return {"n": len(scored), "miou": float(np.mean(scored)) if scored else None}
+    return {"n": len(scored), "miou": float(np.mean(scored)) if scored else None, "each": scored}
 
 
 def _labeller(backbone: Backbone, settings: MaskDiffusionSettings):

@@ -7,8 +7,10 @@ from pathlib import Path
 from ldznet_ext.errors import DataError
 from ldznet_ext.eval import plots
 from ldznet_ext.eval.pages_model import editing_lines, model_lines
+from ldznet_ext.eval.pages_untrained import draw_untrained, untrained_lines
 from ldznet_ext.eval.parts import EDITS, SHEET
 from ldznet_ext.eval.plan import FLOORS, NETWORKS, SHIPPED
+from ldznet_ext.eval.untrained import UNTRAINED_GRID
 
 PAGE = "results.md"
 NUMBERS = "results.json"
@@ -46,13 +48,13 @@ def render(out: Path) -> Path:
         raise DataError(f"{source} is not there or not JSON; run `ldznet report` first.") from None
     draw(results, out / PLOTS)
     page = out / PAGE
-    drawn = {name for name in ("grid.png", SHEET, EDITS) if (out / PLOTS / name).is_file()}
+    drawn = {name for name in ("grid.png", SHEET, EDITS, UNTRAINED_GRID) if (out / PLOTS / name).is_file()}
     page.write_text("\n".join(lines(results, drawn=drawn)) + "\n", encoding="utf-8")
     return page
 
 
 def draw(results: Results, folder: Path) -> None:
-    """The three plots."""
+    """The plots."""
     sweeps = {name: sweep for name, sweep in results["sweeps"].items() if not name.startswith("shipped")}
     methods = [*NETWORKS.values(), *FLOORS]
     rows = [_rows(sweep, _headline(sweep)) for sweep in sweeps.values()]
@@ -63,6 +65,7 @@ def draw(results: Results, folder: Path) -> None:
     plots.precision_recall(folder / "precision_recall.png", curves)
     means = {name: row["miou_curve"] for name, row in table.items()}
     plots.miou_by_threshold(folder / "thresholds.png", results["thresholds"], means)
+    draw_untrained(results, folder)
 
 
 def _bar(row: Mapping[str, object] | None) -> plots.Interval | None:
@@ -87,6 +90,7 @@ def lines(results: Results, *, drawn: Collection[str]) -> Iterator[str]:
     yield from _table("Pictures redrawn by img2img", sweeps.get("img2img"), "names")
     yield from _seconds(sweeps.get("test"))
     yield from _shipped(sweeps)
+    yield from untrained_lines(results, PLOTS, grid=UNTRAINED_GRID in drawn)
     own = results.get("model", {})
     yield from model_lines(own, PLOTS, sheet=SHEET in drawn)
     yield from editing_lines(own, PLOTS, sheet=EDITS in drawn)

@@ -9,8 +9,16 @@ NETWORKS = {"rgbnet": "RGBNet", "znet": "ZNet", "ldznet": "LD-ZNet", "concat": "
 
 FLOORS = ("colour threshold", "position prior")
 SHIPPED = "shipped LD-ZNet"
-COMPARISON, HEAD, MODEL, EDITING = "compared", "shipped", "model", "editing"
-SECTIONS = (COMPARISON, HEAD, MODEL, EDITING)
+TEXT_METHODS = {"attention": "attention", "maskdiffusion": "MaskDiffusion", "noise_difference": "noise difference"}
+"""Methods that need words and no head, and what the report calls them."""
+LABELLERS = {"maskdiffusion": "MaskDiffusion", "attention": "attention", "ldznet": SHIPPED}
+"""What names every pixel: methods without a head, and the head that ships beside them."""
+
+AS_SET = "as set"
+"""What an ablation calls the settings as they are."""
+
+COMPARISON, HEAD, MODEL, EDITING, UNTRAINED = "compared", "shipped", "model", "editing", "untrained"
+SECTIONS = (COMPARISON, HEAD, MODEL, EDITING, UNTRAINED)
 """Parts of the report that can be asked for alone; the page still shows what is kept of the others."""
 TRAIN_STYLE = "fluent"
 REFERRING = "referring"
@@ -67,7 +75,7 @@ GOALS = (
     Sweep(name="shipped", data="sticker:test", title="test scenes, all training styles"),
     Sweep(name="shipped_emojione", data="sticker:test:emojione", title="emojione"),
 )
-"""Run over by the shipped head, with refinement."""
+"""Run over by the shipped head and by the methods without a head, with refinement, and by the floors."""
 
 
 @dataclass(frozen=True, kw_only=True)

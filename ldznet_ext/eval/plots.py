@@ -23,6 +23,10 @@ COLOURS = {
     "concatenation": "#CC79A7",
     "colour threshold": "#999999",
     "position prior": "#555555",
+    "attention": "#0072B2",
+    "MaskDiffusion": "#D55E00",
+    "noise difference": "#F0E442",
+    "shipped LD-ZNet": "#009E73",
 }
 _OTHER = "#0072B2"
 _TINT = np.array([255, 40, 90], np.float32)
@@ -62,6 +66,25 @@ def bars(path: Path, groups: Sequence[str], series: Mapping[str, Sequence[Interv
     axes.set_ylim(0, 1)
     axes.set_ylabel(label)
     axes.legend(ncols=3, fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    _save(figure, path)
+
+
+def ranking(path: Path, values: Mapping[str, Interval], label: str, marked: str) -> None:
+    """Draw a bar a name, one below the other in their order, with intervals; a line where the `marked` one ends."""
+    figure, axes = _figure(6.4, 0.26 * len(values) + 0.9)
+    names = list(values)[::-1]
+    heights = [values[name][0] for name in names]
+    errors = [
+        [values[name][0] - values[name][1] for name in names],
+        [values[name][2] - values[name][0] for name in names],
+    ]
+    axes.barh(names, heights, 0.7, color=[COLOURS["ZNet"] if name == marked else _OTHER for name in names])
+    axes.errorbar(heights, names, xerr=np.maximum(errors, 0), fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
+    if marked in values:
+        axes.axvline(values[marked][0], color="#777777", linewidth=0.8, linestyle="--")
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(label)
     _save(figure, path)
 
 

@@ -14,24 +14,29 @@ from ldznet_ext.errors import DataError, NetworkError
 from ldznet_ext.eval.cells import Cell, cell, kept, measure, one_phrase_seconds, read_json, write_json
 from ldznet_ext.eval.example import Example
 from ldznet_ext.eval.floors import ColourThreshold, PositionPrior
+from ldznet_ext.eval.gallery import draw
 from ldznet_ext.eval.pages import NUMBERS, PLOTS, render
-from ldznet_ext.eval.parts import Part, parts
+from ldznet_ext.eval.part_cells import gathered, measure_parts
 from ldznet_ext.eval.plan import (
     COMPARISON,
     HEAD,
     NAMES,
     NETWORKS,
+    OBJECTS,
     SECTIONS,
     SHIPPED,
+    TEXT_METHODS,
     TRAIN_STYLE,
+    UNTRAINED,
     Budget,
     Plan,
     Sweep,
 )
 from ldznet_ext.eval.redrawn import redrawn
-from ldznet_ext.eval.run import Progress, Segment
+from ldznet_ext.eval.run import Segment
 from ldznet_ext.eval.summary import summarise
 from ldznet_ext.eval.toolbox import Tools
+from ldznet_ext.eval.untrained import UNTRAINED_GRID
 
 Say = Callable[[str], None]
 
@@ -64,10 +69,12 @@ def report(
         for sweep, method, one in bench.cells():
             bench.done.setdefault((sweep.name, method), []).append(one)
         bench.draw_grid(out / PLOTS / "grid.png")
-        bench.measure_parts(out / PLOTS)
+        bench.draw_untrained(out / PLOTS / UNTRAINED_GRID)
+        measure_parts(plan, tools, work, out / PLOTS, say)
     finally:  # also after an interruption: the page then holds all there is
-        bench.gather_parts(out / PLOTS)
-        write_json(out / NUMBERS, {**summarise(plan, bench.done, bench.not_run), "model": bench.own})
+        own, untrained = gathered(plan, tools, work, out / PLOTS)
+        numbers = {**summarise(plan, bench.done, bench.not_run), "model": own, "untrained": untrained}
+        write_json(out / NUMBERS, numbers)
         page = render(out)
     return page
 
@@ -85,7 +92,6 @@ class _Bench:
         self.done: dict[tuple[str, str], list[Cell]] = {}
         self.not_run: dict[str, str] = {}
         self.sets: dict[str, Sequence[Example]] = {}
-        self.own: dict[str, Cell] = {}
 
     def cells(self) -> Iterator[tuple[Sweep, str, Cell]]:
         """Every cell, cheap ones first: the floors, then a network at a time, then the shipped head."""
@@ -99,6 +105,7 @@ class _Bench:
                 yield from self.method(NETWORKS[kind], self.plan.sweeps, start, head, seed, COMPARISON)
         if (head := self.tools.shipped) is not None:
             yield from self.method(SHIPPED, self.plan.goals, partial(self.tools.open, head, True), head, 0, HEAD)
+        yield from self.untrained()
 
     def floors(self) -> Iterator[tuple[Sweep, str, Cell]]:
         """The cells of the two floors: positions from val scenes, colours from train scenes."""
@@ -106,6 +113,17 @@ class _Bench:
             source = f"sticker:{split}:{TRAIN_STYLE}"
             learn = partial(self._learnt, floor, source)
             yield from self.method(floor.name, self.plan.sweeps, learn, None, 0, COMPARISON)
+
+    def untrained(self) -> Iterator[tuple[Sweep, str, Cell]]:
+        """The cells of the methods without a head, and of the floors, which know the styles that the model knows."""
+        kit = self.tools.untrained
+        for floor, split in ((PositionPrior, "val"), (ColourThreshold, "train")) if kit.segment else ():
+            learn = partial(self._learnt, floor, f"sticker:{split}")
+            yield from self.method(floor.name, self.plan.goals, learn, None, 0, UNTRAINED)
+        for kind, name in TEXT_METHODS.items():
+            if kind in kit.segment:
+                start = partial(kit.segment.__getitem__, kind)
+                yield from self.method(name, self.plan.goals, start, None, 0, UNTRAINED, kit.marks[kind])
 
     def method(
         self,
@@ -115,13 +133,14 @@ class _Bench:
         head: Path | None,
         seed: int,
         section: str,
+        mark: str | None = None,
     ) -> Iterator[tuple[Sweep, str, Cell]]:
-        """The cells of one method, its segmenter opened only when a cell must be computed."""
+        """The cells of one method, its segmenter opened only when a cell must be computed; `mark` is of its settings."""
         opened: list[Segment] = []
         for sweep in sweeps:
             path = self.work / "cells" / f"{sweep.name}.{name.replace(' ', '-')}.seed{seed}.json"
             if section not in self.plan.only:
-                if (found := kept(path, self._stamp(sweep, head))) is not None:
+                if (found := kept(path, self._stamp(sweep, head, mark))) is not None:
                     yield sweep, name, found
                 continue
             examples = self.examples(sweep)
@@ -136,7 +155,7 @@ class _Bench:
                 quick = one_phrase_seconds(examples, opened[0]) if sweep.name == "test" else None
                 return {**found, "seconds_one": quick}
 
-            yield sweep, name, cell(path, self._stamp(sweep, head), compute)
+            yield sweep, name, cell(path, self._stamp(sweep, head, mark), compute)
 
     def head(self, kind: str, seed: int) -> Path | None:
         """The trained head, trained now if there is none and the comparison is asked for."""
@@ -162,35 +181,8 @@ class _Bench:
                 return None
         return self.sets[sweep.name]
 
-    def measure_parts(self, plots: Path) -> None:
-        """Measure the model itself and the edits, as far as they are asked for and can be."""
-        for part in parts(self.plan, self.tools, self.work, plots):
-            if part.section in self.plan.only and not part.missing:
-                cell(self._part_path(part), part.stamp, partial(part.compute, self._teller(part.title)))
-
-    def _teller(self, title: str) -> Progress:
-        """Says every eighth of the way where a long measurement stands."""
-
-        def tell(done: int, total: int) -> None:
-            if done * 8 // total != (done - 1) * 8 // total:
-                self.say(f"{title}: {done} of {total}")
-
-        return tell
-
-    def gather_parts(self, plots: Path) -> None:
-        """What is kept of the parts, and why the others have no numbers."""
-        for part in parts(self.plan, self.tools, self.work, plots):
-            reason = part.missing or ("" if part.section in self.plan.only else "not asked for")
-            found = kept(self._part_path(part), part.stamp)
-            self.own[part.name] = {**found, "plan": None} if found is not None else {"not_run": reason}
-
-    def _part_path(self, part: Part) -> Path:
-        return self.work / "cells" / f"{part.name}.model.json"
-
     def draw_grid(self, path: Path) -> None:
         """Eight phrases of the test scenes, picked by LD-ZNet's rank; needs the three networks' first seed."""
-        from ldznet_ext.eval.gallery import draw
-
         if COMPARISON not in self.plan.only:
             return
         sweep, seed = self.plan.sweeps[0], self.plan.seeds[0]
@@ -200,13 +192,34 @@ class _Bench:
             return
         kinds = {name: kind for kind, name in NETWORKS.items()}
         stamp = {name: self._stamp(sweep, self.head(kinds[name], seed)) for name in cells}
-        drawn = self.work / "grid.json"
-        if path.is_file() and read_json(drawn) == stamp:
-            return
-        self.say("drawing the grid")
         openers = {name: partial(self.tools.open, self.head(kinds[name], seed), False) for name in cells}
-        draw(path, examples, {name: one["views"][NAMES.name] for name, one in cells.items()}, openers)
-        write_json(drawn, stamp)
+        views = {name: one["views"][NAMES.name] for name, one in cells.items()}
+        self._draw(path, self.work / "grid.json", stamp, partial(draw, path, examples, views, openers))
+
+    def draw_untrained(self, path: Path) -> None:
+        """Eight objects of the test scenes, picked by the rank of the method that is best at them."""
+        sweep, kit = self.plan.goals[0], self.tools.untrained
+        views = {
+            kind: self.done[sweep.name, name][0]["views"][OBJECTS.name]
+            for kind, name in TEXT_METHODS.items()
+            if (sweep.name, name) in self.done
+        }
+        views = {kind: view for kind, view in views.items() if view["present"]}
+        if UNTRAINED not in self.plan.only or not views:
+            return
+        stamp = {kind: self._stamp(sweep, None, kit.marks[kind]) for kind in views}
+        openers = {kind: partial(kit.segment.__getitem__, kind) for kind in views}
+        best = max(views, key=lambda kind: views[kind]["miou"])
+        drawing = partial(draw, path, self.examples(sweep) or (), views, openers, ranked_by=best, view=OBJECTS)
+        self._draw(path, self.work / "untrained_grid.json", stamp, drawing)
+
+    def _draw(self, path: Path, note: Path, stamp: dict[str, object], drawing: Callable[[], None]) -> None:
+        """Draw a picture unless it is there and made of the same cells, which the note says."""
+        if path.is_file() and read_json(note) == stamp:
+            return
+        self.say(f"drawing {path.name}")
+        drawing()
+        write_json(note, stamp)
 
     def _loaded(self, sweep: Sweep) -> Sequence[Example]:
         examples = self.tools.load(sweep.data, self.plan.limit)
@@ -222,9 +235,9 @@ class _Bench:
         self.say(f"{floor.name}: learning from {source}")
         return floor.learn(self.tools.load(source, None))
 
-    def _stamp(self, sweep: Sweep, head: Path | None) -> dict[str, object]:
+    def _stamp(self, sweep: Sweep, head: Path | None, mark: str | None = None) -> dict[str, object]:
         """What a cell depends on: when any of it changes, the cell is computed again."""
-        return {
+        stamp: dict[str, object] = {
             "data": sweep.data,
             "limit": self.plan.limit,
             "views": [view.name for view in sweep.views],
@@ -232,6 +245,7 @@ class _Bench:
             "model": self.tools.model,
             "head": _digest(head.read_bytes()) if head is not None else None,
         }
+        return stamp if mark is None else {**stamp, "method": mark}
 
 
 def _shown(plan: Plan) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ldznet_ext.eval.cells import Cell, thresholds
 from ldznet_ext.eval.metrics import bootstrap
-from ldznet_ext.eval.plan import FLOORS, NETWORKS, SHIPPED, Plan, Sweep
+from ldznet_ext.eval.plan import FLOORS, NETWORKS, SHIPPED, TEXT_METHODS, Plan, Sweep
 
 SCORES = (
     "miou", "miou_threshold", "iou_fg", "iou_fg_threshold", "ap", "ap_pixel", "boundary_iou", "auroc", "false_found",
@@ -37,7 +37,8 @@ def summarise(plan: Plan, cells: Cells, not_run: Mapping[str, str]) -> dict[str,
 
 
 def _sweep(sweep: Sweep, cells: Cells, not_run: Mapping[str, str]) -> dict[str, object]:
-    methods = [name for name in (*NETWORKS.values(), *FLOORS, SHIPPED) if cells.get((sweep.name, name))]
+    order = (*NETWORKS.values(), *FLOORS, *TEXT_METHODS.values(), SHIPPED)
+    methods = [name for name in order if cells.get((sweep.name, name))]
     views: dict[str, object] = {}
     for view in sweep.views:
         parts = {name: [one["views"][view.name] for one in cells[sweep.name, name]] for name in methods}

@@ -15,6 +15,7 @@ from ldznet_ext.eval.judge import find_judge, load_judge
 from ldznet_ext.eval.plan import TRAIN_STYLE, Budget
 from ldznet_ext.eval.run import Segment
 from ldznet_ext.eval.toolbox import Find, Generate, Repaint, Tools
+from ldznet_ext.eval.tools_untrained import untrained_with
 from ldznet_ext.result import Segmentation
 from ldznet_ext.weights import sha256_of
 
@@ -39,6 +40,7 @@ def default_tools(model: str | None = None, device: str | None = None, classifie
         find=find_with(backbone, shipped) if shipped is not None else None,
         reconstruct=reconstruct_with(backbone),
         judge=None if (judge := find_judge(classifier)) is None else load_judge(judge),
+        untrained=untrained_with(backbone, shipped),
     )
 
 
