@@ -39,8 +39,13 @@ PROMPTS = (
 )
 
 
-def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
-    """Fresh networks with SD 1.x's anatomy at the recipe's widths."""
+WORDS_APART, POSITIONS_APART = 0.3, 0.08
+"""Standard deviations of fresh embeddings. With CLIP's 0.02 the layers' output outweighs the words, and a short training then
+makes all nouns nearly one vector: the UNet and the heads never learn which object a word names."""
+
+
+def build_text_encoder(model: dict[str, Any]) -> CLIPTextModel:
+    """A fresh CLIP text model at the recipe's width, its words apart from each other."""
     width = model["text_width"]
     text = CLIPTextModel(
         CLIPTextConfig(
@@ -57,6 +62,18 @@ def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
             pad_token_id=49407,
         )
     )
+    with torch.no_grad():
+        for name, parameter in text.named_parameters():
+            if "token_embedding" in name:
+                parameter.normal_(0, WORDS_APART)
+            elif "position_embedding" in name:
+                parameter.normal_(0, POSITIONS_APART)
+    return text
+
+
+def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
+    """Fresh networks with SD 1.x's anatomy at the recipe's widths."""
+    text = build_text_encoder(model)
     cross, plain = "CrossAttnDownBlock2D", "DownBlock2D"
     unet = UNet2DConditionModel(
         sample_size=32,
@@ -64,7 +81,7 @@ def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
         layers_per_block=2,
         down_block_types=(cross, cross, cross, plain),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-        cross_attention_dim=width,
+        cross_attention_dim=model["text_width"],
         attention_head_dim=8,
     )
     return StickerSD(unet, text)
@@ -78,6 +95,8 @@ class DiffusionTask:
         self.vae = AutoencoderKL.from_pretrained(model["vae"]).eval().requires_grad_(False)
         torch.manual_seed(recipe.seed)
         self.module = load_networks(Path(recipe.start)) if recipe.start else build_sticker_sd(model)
+        if recipe.start and model.get("fresh_text"):
+            self.module.text_encoder = build_text_encoder(model)
         self.folder = Path(model.get("cache_folder", "runs/latents"))
         self.tokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(self.folder / "tokenizer"))
         self.alphas = schedule().alphas_cumprod

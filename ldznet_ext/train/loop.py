@@ -66,8 +66,8 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
     AcceleratorState._reset_state(reset_partial_state=False)  # several trainings may follow one another in a process
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
     torch.manual_seed(recipe.seed)
-    parameters = [p for p in task.module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True)
+    groups = _groups(task.module, recipe.slow)
+    optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True)
     task.module, optimizer = accelerator.prepare(task.module, optimizer)
     bare = accelerator.unwrap_model(task.module)
     ema = [p.detach().clone() for p in bare.parameters()]
@@ -80,6 +80,15 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
         if accelerator.is_main_process:
             task.export(out, recipe)
     return out
+
+
+def _groups(module: torch.nn.Module, slow: dict[str, float]) -> list[dict[str, Any]]:
+    """What is trained, one group for each part's share of the rate."""
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(slow.get(name.split(".")[0], 1.0), []).append(parameter)
+    return [{"params": parameters, "share": share} for share, parameters in groups.items()]
 
 
 class _Run:
@@ -145,7 +154,7 @@ class _Run:
     def _step(self, phase: Phase, batch: dict[str, Any]) -> None:
         rate = phase.rate * self._rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         seed = (self.recipe.seed * 1_000_003 + self.counters.step) * 64 + self.accelerator.process_index
         noise = torch.Generator().manual_seed(seed)
         device = self.accelerator.device

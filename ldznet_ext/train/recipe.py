@@ -52,6 +52,8 @@ class Recipe:
     sample_minutes: float = 5.0
     start: str = ""
     """Folder or file whose weights the training starts from; empty: from nothing."""
+    slow: dict[str, float] = field(default_factory=dict)
+    """Parts of the networks that learn at a share of the rate, by name: {"text_encoder": 0.1}."""
     phases: tuple[Phase, ...]
     model: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)

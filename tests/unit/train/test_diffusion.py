@@ -1,6 +1,7 @@
 """Sticker-SD's training at tiny width: exact resume, the export, and that diffusers and we ourselves can load it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from ldznet_ext.train import diffusion
-from ldznet_ext.train.diffusion import DiffusionTask, build_sticker_sd
+from ldznet_ext.train.diffusion import DiffusionTask, build_sticker_sd, build_text_encoder
 from ldznet_ext.train.loop import CHECKPOINT, train
 from ldznet_ext.train.painter import Painter
 from ldznet_ext.train.recipe import load_recipe
@@ -49,6 +50,24 @@ def test_a_killed_training_goes_on_bit_for_bit(recipe, vae_folder, sticker_folde
     parts, whole = (load_file(folder / CHECKPOINT) for folder in (tmp_path / "out", sticker_folder.parent))
     assert parts.keys() == whole.keys()
     assert all(torch.equal(parts[key], whole[key]) for key in whole)
+
+
+def test_fresh_words_are_apart_from_each_other():
+    text = build_text_encoder({"text_width": 96, "text_layers": 3, "text_heads": 4}).eval()
+    start, end = 49406, 49407
+    ids = torch.tensor([[start, word, *[end] * 8] for word in (3240, 6930, 15141, 2368, 929)])
+    with torch.no_grad():
+        states = text(ids).last_hidden_state[:, 1]
+    apart = (states - states.mean(0)).norm(dim=-1).mean() / states.norm(dim=-1).mean()
+    assert apart > 0.5
+
+
+def test_a_start_may_take_a_fresh_text_encoder(recipe, sticker_folder):
+    kept = DiffusionTask(replace(recipe, start=str(sticker_folder)))
+    fresh = DiffusionTask(replace(recipe, start=str(sticker_folder), model={**recipe.model, "fresh_text": True}))
+    one, two = kept.module, fresh.module
+    assert all(torch.equal(a, b) for a, b in zip(one.unet.parameters(), two.unet.parameters(), strict=True))
+    assert not torch.equal(next(one.text_encoder.parameters()), next(two.text_encoder.parameters()))
 
 
 def test_the_export_is_a_stable_diffusion_pipeline(sticker_folder):

@@ -228,3 +228,17 @@ def test_counters_of_an_older_version_are_read(tmp_path):
 
 def test_a_phase_is_what_the_task_is_asked_for():
     assert recipe().phases[0] == Phase(share=0.5, size=8, batch=4, rate=0.05)
+
+
+def test_parts_may_learn_slowly(tmp_path):
+    def moved(slow):
+        task = Task()
+        before = [parameter.detach().clone() for parameter in task.module.parameters()]
+        train(
+            task, recipe(steps=1, warmup=0, decay=0.0, weight_decay=0.0, slow=slow), tmp_path / str(slow), resume=False
+        )
+        return [float((a - b).abs().max()) for a, b in zip(before, task.module.parameters(), strict=True)]
+
+    usual, slow = moved({}), moved({"0": 0.1})
+    assert slow[:2] == pytest.approx([0.1 * step for step in usual[:2]], rel=1e-3)
+    assert slow[2:] == pytest.approx(usual[2:])
