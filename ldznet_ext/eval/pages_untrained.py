@@ -41,7 +41,10 @@ def untrained_lines(results: Results, folder: str, *, grid: bool) -> Iterator[st
     yield from ("", *_goals(sweeps, parts))
     yield from _words(sweeps, parts, folder)
     if grid:
-        yield from ("Eight objects, picked by the rank of the best of the three:", "")
+        yield from (
+            "Objects picked by the rank of the best of the three alone: its upper half, then its worst twentieth.",
+            "",
+        )
         yield from (f"![Picture, truth and masks without training]({folder}/untrained.png)", "")
     yield from _labels(parts, folder)
     yield from _examples(parts)

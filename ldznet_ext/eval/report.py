@@ -199,17 +199,14 @@ class _Bench:
     def draw_untrained(self, path: Path) -> None:
         """Eight objects of the test scenes, picked by the rank of the method that is best at them."""
         sweep, kit = self.plan.goals[0], self.tools.untrained
-        views = {
-            kind: self.done[sweep.name, name][0]["views"][OBJECTS.name]
-            for kind, name in TEXT_METHODS.items()
-            if (sweep.name, name) in self.done
-        }
-        views = {kind: view for kind, view in views.items() if view["present"]}
+        kinds = {name: kind for kind, name in TEXT_METHODS.items() if (sweep.name, name) in self.done}
+        every = {name: self.done[sweep.name, name][0]["views"][OBJECTS.name] for name in kinds}
+        views = {name: view for name, view in every.items() if view["present"]}
         if UNTRAINED not in self.plan.only or not views:
             return
-        stamp = {kind: self._stamp(sweep, None, kit.marks[kind]) for kind in views}
-        openers = {kind: partial(kit.segment.__getitem__, kind) for kind in views}
-        best = max(views, key=lambda kind: views[kind]["miou"])
+        stamp = {name: self._stamp(sweep, None, kit.marks[kinds[name]]) for name in views}
+        openers = {name: partial(kit.segment.__getitem__, kinds[name]) for name in views}
+        best = max(views, key=lambda name: views[name]["miou"])
         drawing = partial(draw, path, self.examples(sweep) or (), views, openers, ranked_by=best, view=OBJECTS)
         self._draw(path, self.work / "untrained_grid.json", stamp, drawing)
 
