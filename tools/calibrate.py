@@ -2,10 +2,12 @@
 
     python tools/calibrate.py attention --scenes 96
 
-To be run again whenever the model or the method's settings change: models/METHOD-sticker.json is of one state of both.
+To be run again whenever the model or the method's settings change: models/METHOD-sticker.json is of one state of both, and says
+by digests of its weights of which.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -30,9 +32,16 @@ def main() -> int:
     method = pick_segmenter(args.method, backbone)
     scoring = fit_scoring(method, backbone, scenes=args.scenes, seed=args.seed)
     out = args.out or ROOT / "models" / f"{args.method}-{backbone.family}.json"
-    out.write_text(json.dumps(scoring.to_dict(), indent=1) + "\n", "utf-8")
+    measured = {"scenes": args.scenes, "seed": args.seed, "weights": digests(ROOT / "models" / "sticker-sd")}
+    out.write_text(json.dumps({**scoring.to_dict(), "measured": measured}, indent=1) + "\n", "utf-8")
     print(f"{out}: found at {scoring.found_threshold:.3f}, mask at {scoring.mask_threshold:.2f}")
     return 0
+
+
+def digests(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of weights of a model folder, by its path in it."""
+    files = sorted(model.glob("*/*.safetensors"))
+    return {path.relative_to(model).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 if __name__ == "__main__":
