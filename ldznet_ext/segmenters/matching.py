@@ -1,8 +1,8 @@
 """Whether an example is in a picture at all: how well each part of it is found again, wherever that may be.
 
 The best cosine of each of its cells among all cells of the picture, in the manner of a Chamfer distance. On validation scenes
-it tells pictures with another such object from those without better (AUROC 0.80) than the discriminant's highest logits do
-(0.70): one colour that returns does not make a fox.
+it tells pictures with another such object (15) from those without (24) with an AUROC of 0.93. With earlier weights it did so
+better (0.80) than the discriminant's highest logits (0.70): one colour that returns does not make a fox.
 """
 
 from dataclasses import dataclass
