@@ -1,5 +1,7 @@
 """The real tools around a tiny model: a head opened by its file, img2img, and a mark that follows the weights."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,29 @@ def test_without_a_classifier_there_is_no_judge(kit, monkeypatch, tmp_path):
     assert tools.default_tools().judge is None
     with pytest.raises(ModelError, match="does not exist"):
         tools.default_tools(classifier=tmp_path / "classifier.safetensors")
+
+
+def test_methods_without_a_head_stand_beside_the_one_that_ships(kit):
+    made, picture = kit.untrained, np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    assert list(made.segment) == ["attention", "maskdiffusion", "noise_difference", "ldznet"]
+    assert set(made.label) == {"attention", "maskdiffusion", "ldznet"}
+    assert {*made.segment, "example", "trials", "costs", "seconds"} <= set(made.marks)
+    assert len({made.marks[name] for name in ("attention", "maskdiffusion", "noise_difference", "example")}) == 4
+    assert made.segment["attention"](picture, ["fox"]).method == "attention"
+    labelled = made.label["ldznet"](picture, ["fox", "snow"])
+    assert (labelled.method, labelled.labels.shape) == ("ldznet", (64, 96))
+    example = np.zeros((64, 96), bool)
+    example[8:40, 16:48] = True
+    assert made.search["click"](picture, example, None).method == "example"
+    assert set(made.calibrated) == {"attention", "maskdiffusion", "noise_difference", "example"}
+
+
+def test_a_mark_changes_with_the_scores_that_were_measured(kit, models):
+    from ldznet_ext.segmenters.scores import Scoring
+
+    written = models / "attention-sticker.json"
+    written.write_text(json.dumps(Scoring(found_threshold=0.25).to_dict()))
+    changed = tools.default_tools().untrained.marks
+    written.unlink()
+    differing = {name for name in changed if changed[name] != kit.untrained.marks[name]}
+    assert differing == {"attention", "seconds"}
