@@ -1,6 +1,6 @@
 """How likely a phrase is there at all: a logistic regression on a few robust numbers of its map of logits.
 
-Fitted on validation scenes where half of the phrases are absent; numpy only.
+Fitted on validation scenes, present and absent phrases counting half each; numpy only.
 """
 
 from collections.abc import Mapping
@@ -79,18 +79,22 @@ def raw_score(logits: np.ndarray) -> np.ndarray:
 
 
 def fit_presence(stats: np.ndarray, present: np.ndarray) -> Calibration:
-    """Fit by Newton's method: `stats` (n, 4) of maps, `present` (n,) whether the phrase was there."""
+    """Fit by Newton's method: `stats` (n, 4) of maps, `present` (n,) whether the phrase was there.
+
+    Both answers weigh the same however often they occur: a score of one half is where nothing is known.
+    """
     stats, present = np.asarray(stats, np.float64), np.asarray(present, np.float64)
     if len(stats) != len(present) or present.min() == present.max():
         raise ValueError("expected as many statistics as answers, and both present and absent phrases")
     mean, scale = stats.mean(axis=0), stats.std(axis=0) + 1e-6
     rows = np.concatenate([(stats - mean) / scale, np.ones((len(stats), 1))], axis=1)
+    counts = np.where(present > 0.5, 0.5 / present.mean(), 0.5 / (1 - present).mean())
     weights = np.zeros(rows.shape[1])
     ridge = np.diag([RIDGE * len(rows)] * (rows.shape[1] - 1) + [1e-9])
     for _ in range(100):
         probs = sigmoid(rows @ weights)
-        gradient = rows.T @ (probs - present) + ridge @ weights
-        hessian = (rows * (probs * (1 - probs))[:, None]).T @ rows + ridge
+        gradient = rows.T @ (counts * (probs - present)) + ridge @ weights
+        hessian = (rows * (counts * probs * (1 - probs))[:, None]).T @ rows + ridge
         step = np.linalg.solve(hessian, gradient)
         weights -= step
         if np.abs(step).max() < 1e-9:

@@ -41,7 +41,8 @@ def test_regression_agrees_with_scikit_learn() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is the oracle here")
     stats, present = _noisy()
     standard = (stats - stats.mean(0)) / (stats.std(0) + 1e-6)
-    oracle = linear_model.LogisticRegression(C=1 / (1e-2 * len(stats)), tol=1e-10, max_iter=1000).fit(standard, present)
+    settings = {"C": 1 / (1e-2 * len(stats)), "tol": 1e-10, "max_iter": 1000, "class_weight": "balanced"}
+    oracle = linear_model.LogisticRegression(**settings).fit(standard, present)
     ours = fit_presence(stats, present)
     np.testing.assert_allclose(ours.score(stats), oracle.predict_proba(standard)[:, 1], atol=1e-5)
 
@@ -53,6 +54,12 @@ def test_scores_are_probabilities_that_mean_what_they_say() -> None:
     assert scores.mean() == pytest.approx(present.mean(), abs=1e-3)
     confident = scores > 0.8
     assert present[confident].mean() == pytest.approx(scores[confident].mean(), abs=0.06)
+
+
+def test_rare_absence_does_not_make_everything_likely() -> None:
+    stats = np.random.default_rng(0).normal(size=(400, 4))
+    present = np.arange(400) % 5 > 0  # says nothing of the statistics
+    assert abs(float(fit_presence(stats, present).score(stats).mean()) - 0.5) < 0.02
 
 
 def test_perfectly_separated_phrases_do_not_run_away() -> None:
