@@ -31,7 +31,7 @@ COMMANDS = {
     "generate": "paint pictures from words, and masks from other words",
     "edit": "repaint what words name in a picture",
     "evaluate": "score the masks of a method on a test set",
-    "train": "train the auto-encoder, the diffusion model, a head or the classifier",
+    "train": "train the auto-encoder, the text encoder, the diffusion model, a head or the classifier",
     "world": "fetch the art of Sticker World, list its concepts, render test sets",
     "models": "list the models and heads that are found, with sizes and SHA-256; export one as a single file",
     "report": "train and compare the networks, write docs/results.md",

@@ -30,7 +30,9 @@ def number(text: str) -> float:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which method and model, and where it computes."""
-    parser.add_argument("--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)")
+    parser.add_argument(
+        "--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)"
+    )
     add_backbone(parser)
 
 

@@ -109,7 +109,7 @@ class NoiseDifferenceSegmenter(HeadlessSegmenter):
     def _scores(self, maps: Sequence[Tensor], logits: np.ndarray) -> np.ndarray:
         """Scores (p,): a map stretched over 0..1 says little of presence, so the default looks at what it was before."""
         rises = np.array([rise(each) for each in maps], np.float32)
-        return rises if self.scoring.calibration is None else np.where(rises > 0, self.scoring.scores(logits), 0)
+        return np.where(rises > 0, self.scoring.scores(logits), 0) if self.scoring.measured else rises
 
 
 def predicted_noise(

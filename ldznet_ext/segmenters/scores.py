@@ -36,6 +36,11 @@ class Scoring:
     mask_threshold: float = 0.5
     familiarity: Familiarity | None = None
 
+    @property
+    def measured(self) -> bool:
+        """Whether `scores` says more than a map's own height."""
+        return self.calibration is not None
+
     def scores(self, logits: np.ndarray) -> np.ndarray:
         """Scores (p,) of maps of logits (p h w)."""
         return self.calibration.score(presence_stats(logits)) if self.calibration else raw_score(logits)

@@ -1,10 +1,10 @@
-"""`ldznet train autoencoder|diffusion|head|classifier`: read a recipe, choose the task, run the loop."""
+"""`ldznet train autoencoder|text|diffusion|head|classifier`: read a recipe, choose the task, run the loop."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-KINDS = ("autoencoder", "diffusion", "head", "classifier")
+KINDS = ("autoencoder", "text", "diffusion", "head", "classifier")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,8 @@ def build_task(recipe):
     """The task of a recipe's kind."""
     if recipe.kind == "autoencoder":
         from ldznet_ext.train.autoencoder import AutoencoderTask as Task
+    elif recipe.kind == "text":
+        from ldznet_ext.train.text import TextTask as Task
     elif recipe.kind == "diffusion":
         from ldznet_ext.train.diffusion import DiffusionTask as Task
     elif recipe.kind == "classifier":

@@ -17,12 +17,13 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from einops import rearrange
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldznet_ext.train.latents import CachedLatents, CaptionedScenes, encode
 from ldznet_ext.train.painter import Painter, StickerSD, load_networks, schedule
 from ldznet_ext.train.recipe import Phase, Recipe
-from ldznet_ext.train.tokenizer import POSITIONS, tokens_seen, write_tokenizer
+from ldznet_ext.train.text import build_text_encoder
+from ldznet_ext.train.tokenizer import tokens_seen, write_tokenizer
 from ldznet_ext.world.captions import caption
 from ldznet_ext.world.phrases import phrases
 from ldznet_ext.world.scenes import scene
@@ -37,38 +38,6 @@ PROMPTS = (
     "a big panda and a small panda on grass, sunset",
     "an automobile on road, brick wall",
 )
-
-
-WORDS_APART, POSITIONS_APART = 0.3, 0.08
-"""Standard deviations of fresh embeddings. With CLIP's 0.02 the layers' output outweighs the words, and a short training then
-makes all nouns nearly one vector: the UNet and the heads never learn which object a word names."""
-
-
-def build_text_encoder(model: dict[str, Any]) -> CLIPTextModel:
-    """A fresh CLIP text model at the recipe's width, its words apart from each other."""
-    width = model["text_width"]
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=49408,
-            hidden_size=width,
-            intermediate_size=4 * width,
-            projection_dim=width,
-            num_hidden_layers=model["text_layers"],
-            num_attention_heads=model["text_heads"],
-            max_position_embeddings=POSITIONS,
-            hidden_act="quick_gelu",
-            bos_token_id=49406,
-            eos_token_id=49407,
-            pad_token_id=49407,
-        )
-    )
-    with torch.no_grad():
-        for name, parameter in text.named_parameters():
-            if "token_embedding" in name:
-                parameter.normal_(0, WORDS_APART)
-            elif "position_embedding" in name:
-                parameter.normal_(0, POSITIONS_APART)
-    return text
 
 
 def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
@@ -95,8 +64,8 @@ class DiffusionTask:
         self.vae = AutoencoderKL.from_pretrained(model["vae"]).eval().requires_grad_(False)
         torch.manual_seed(recipe.seed)
         self.module = load_networks(Path(recipe.start)) if recipe.start else build_sticker_sd(model)
-        if recipe.start and model.get("fresh_text"):
-            self.module.text_encoder = build_text_encoder(model)
+        if told := model.get("text_encoder"):
+            self.module.text_encoder = CLIPTextModel.from_pretrained(told, torch_dtype=torch.float32)
         self.folder = Path(model.get("cache_folder", "runs/latents"))
         self.tokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(self.folder / "tokenizer"))
         self.alphas = schedule().alphas_cumprod

@@ -102,7 +102,7 @@ def test_many_phrases_go_in_several_batches(
 
 @pytest.mark.parametrize(("limit", "familiar"), [(1e6, True), (1e-6, False)])
 def test_familiarity_costs_no_pass(backbone: StandaloneBackbone, tmp_path: Path, limit: float, familiar: bool) -> None:
-    width = 64 * 5
+    width = 64 * 5 + 14 * 4  # five taps, and the texture of a latent of four channels
     statistics = Familiarity(np.zeros(width), np.ones(width), np.eye(3, width), np.ones(3), 1.0, limit)
     evidence = _ask(backbone, write_head(tmp_path / "h.safetensors", familiarity=statistics), "fox")
     assert evidence.familiar is familiar and evidence.unet_calls == 1

@@ -10,10 +10,11 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from ldznet_ext.train import diffusion
-from ldznet_ext.train.diffusion import DiffusionTask, build_sticker_sd, build_text_encoder
+from ldznet_ext.train.diffusion import DiffusionTask, build_sticker_sd, loss_weight
 from ldznet_ext.train.loop import CHECKPOINT, train
 from ldznet_ext.train.painter import Painter
 from ldznet_ext.train.recipe import load_recipe
+from ldznet_ext.train.text import build_text_encoder
 from ldznet_ext.train.tokenizer import bpe_file
 from ldznet_ext.weights import find_model
 from tests.unit.train.recipes import diffusion_recipe, few_texts
@@ -52,20 +53,12 @@ def test_a_killed_training_goes_on_bit_for_bit(recipe, vae_folder, sticker_folde
     assert all(torch.equal(parts[key], whole[key]) for key in whole)
 
 
-def test_fresh_words_are_apart_from_each_other():
-    text = build_text_encoder({"text_width": 96, "text_layers": 3, "text_heads": 4}).eval()
-    start, end = 49406, 49407
-    ids = torch.tensor([[start, word, *[end] * 8] for word in (3240, 6930, 15141, 2368, 929)])
-    with torch.no_grad():
-        states = text(ids).last_hidden_state[:, 1]
-    apart = (states - states.mean(0)).norm(dim=-1).mean() / states.norm(dim=-1).mean()
-    assert apart > 0.5
-
-
-def test_a_start_may_take_a_fresh_text_encoder(recipe, sticker_folder):
+def test_the_text_encoder_may_come_from_elsewhere(recipe, sticker_folder, tmp_path):
     kept = DiffusionTask(replace(recipe, start=str(sticker_folder)))
-    fresh = DiffusionTask(replace(recipe, start=str(sticker_folder), model={**recipe.model, "fresh_text": True}))
-    one, two = kept.module, fresh.module
+    build_text_encoder(recipe.model).save_pretrained(tmp_path / "text")
+    model = {**recipe.model, "text_encoder": str(tmp_path / "text")}
+    other = DiffusionTask(replace(recipe, start=str(sticker_folder), model=model))
+    one, two = kept.module, other.module
     assert all(torch.equal(a, b) for a, b in zip(one.unet.parameters(), two.unet.parameters(), strict=True))
     assert not torch.equal(next(one.text_encoder.parameters()), next(two.text_encoder.parameters()))
 
@@ -122,7 +115,7 @@ def test_texts_hold_captions_and_phrases(recipe):
     assert texts[4:] == [phrase.text for phrase in phrases(painted)]
 
 
-def test_empty_captions_and_the_weight_of_low_noise(recipe, monkeypatch):
+def test_empty_captions_and_the_weight_of_noise(recipe, monkeypatch):
     task = DiffusionTask(recipe)
     asked = []
     ids = lambda painter, texts: asked.extend(texts) or torch.zeros(len(texts), 77, dtype=torch.long)  # noqa: E731
@@ -132,7 +125,12 @@ def test_empty_captions_and_the_weight_of_low_noise(recipe, monkeypatch):
     batch = {"latent": torch.zeros(64, 4, 2, 2), "caption": ["a fox"] * 64}
     losses = task.loss(batch, torch.Generator().manual_seed(1), 0.0)
     assert 16 < asked.count("") < 48
-    assert losses["loss"] < losses["mse"]  # the weight is min(SNR, 5) / SNR, at most 1
+    assert losses["loss"] > losses["mse"]  # on the whole, what counts is noise
+
+
+def test_little_noise_and_much_of_it_weigh_by_their_ratio():
+    weights = loss_weight(torch.tensor([0.04, 1.0, 5.0, 50.0]), cap=5.0)
+    torch.testing.assert_close(weights, torch.tensor([5.0, 1.0, 1.0, 0.1]))
 
 
 def test_the_shipped_recipe_builds_sticker_sd():
