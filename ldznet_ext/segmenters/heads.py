@@ -123,9 +123,8 @@ class HeadSegmenter:
         self, logits: np.ndarray, pooled: np.ndarray, calls: int, view: View, timestep: int, seed: int
     ) -> Evidence:
         statistics, info = self.familiarity, self.info
-        if statistics is not None and pooled.shape != statistics.mean.shape:  # fitted on other quantities
-            statistics = None
-        distance = float(statistics.distance(pooled)[0]) if statistics is not None else None
+        known = pooled[: len(statistics.mean)] if statistics is not None else pooled  # older heads know no texture, the last part
+        distance = float(statistics.distance(known)[0]) if statistics is not None and known.size else None
         limit = None if statistics is None or distance is None else statistics.limit
         scores = info.calibration.score(presence_stats(logits)) if info.calibration else raw_score(logits)
         given = view.given_features is not None

@@ -109,6 +109,13 @@ def test_familiarity_costs_no_pass(backbone: StandaloneBackbone, tmp_path: Path,
     assert evidence.provenance["distance"] > 0
 
 
+def test_statistics_older_than_texture_still_tell(backbone: StandaloneBackbone, tmp_path: Path) -> None:
+    width = 64 * 5
+    statistics = Familiarity(np.zeros(width), np.ones(width), np.eye(3, width), np.ones(3), 1.0, 1e-6)
+    evidence = _ask(backbone, write_head(tmp_path / "h.safetensors", familiarity=statistics), "fox")
+    assert evidence.familiar is False
+
+
 def test_without_statistics_nothing_is_claimed(backbone: StandaloneBackbone, heads: dict[str, Path]) -> None:
     evidence = _ask(backbone, heads["ldznet"], "fox")
     assert evidence.familiar is None and not evidence.calibrated
