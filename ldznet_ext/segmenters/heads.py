@@ -123,7 +123,8 @@ class HeadSegmenter:
         self, logits: np.ndarray, pooled: np.ndarray, calls: int, view: View, timestep: int, seed: int
     ) -> Evidence:
         statistics, info = self.familiarity, self.info
-        known = pooled[: len(statistics.mean)] if statistics is not None else pooled  # older heads know no texture, the last part
+        # texture comes last: heads fitted before it was pooled know only what stands before it
+        known = pooled if statistics is None else pooled[: len(statistics.mean)]
         distance = float(statistics.distance(known)[0]) if statistics is not None and known.size else None
         limit = None if statistics is None or distance is None else statistics.limit
         scores = info.calibration.score(presence_stats(logits)) if info.calibration else raw_score(logits)
