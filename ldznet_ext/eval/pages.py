@@ -106,10 +106,13 @@ def _head(results: Results) -> Iterator[str]:
     yield from ("# Results", "", "Written by `ldznet report` from `results.json`; do not edit.", "")
     yield (
         f"RGBNet, ZNet, LD-ZNet and concatenation start from Sticker-SD's UNet and train alike: "
-        f"{plan['budget']} each, on the `fluent` style, seed {seeds}. "
-        f"{limit[0].upper()}{limit[1:]} of each set are scored, at the picture's own size, without edge refinement."
+        f"{plan['budget']} each, on the `fluent` style, seed {seeds}."
+        if _compared(results)
+        else "The comparison of RGBNet, ZNet, LD-ZNet and concatenation was not run."
     )
-    if len(plan["seeds"]) < 3:
+    which = f"{limit[0].upper()}{limit[1:]} of each set are scored"
+    yield f"{which}, at the picture's own size, the compared networks without edge refinement."
+    if _compared(results) and len(plan["seeds"]) < 3:
         run = len(plan["seeds"])
         yield f"Of three seeds {run} ran, the others were not run: how much training itself scatters is not known."
     yield ""
@@ -120,6 +123,12 @@ def _head(results: Results) -> Iterator[str]:
         "Intervals resample pictures, not trainings."
     )
     yield ""
+
+
+def _compared(results: Results) -> bool:
+    """Whether a network of the comparison was run over anything."""
+    rows = (view["rows"] for sweep in results["sweeps"].values() for view in sweep["views"].values())
+    return any(name in row for row in rows for name in NETWORKS.values())
 
 
 def _claims(sweeps: Results) -> Iterator[str]:
