@@ -237,7 +237,7 @@ def test_parts_may_learn_slowly(tmp_path):
         train(
             task, recipe(steps=1, warmup=0, decay=0.0, weight_decay=0.0, slow=slow), tmp_path / str(slow), resume=False
         )
-        return [float((a - b).abs().max()) for a, b in zip(before, task.module.parameters(), strict=True)]
+        return [float((a - b).detach().abs().max()) for a, b in zip(before, task.module.parameters(), strict=True)]
 
     usual, slow = moved({}), moved({"0": 0.1})
     assert slow[:2] == pytest.approx([0.1 * step for step in usual[:2]], rel=1e-3)
