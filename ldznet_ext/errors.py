@@ -42,3 +42,7 @@ class NetworkError(LdznetError):
 
 class OutputError(LdznetError):
     """A result that could not be written."""
+
+
+BAD_SETTINGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a network's constructor may raise when it is given settings out of a foreign file."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.errors import HeadError, LdznetError, OutputError
+from ldznet_ext.errors import BAD_SETTINGS, HeadError, LdznetError, OutputError
 from ldznet_ext.harvest.taps import parse_tap
 from ldznet_ext.tensors import fill, read_header, read_tensors, uninitialised
 
@@ -135,7 +135,7 @@ def build_from(info: HeadInfo) -> "ZNet":
         return build_head(info.kind, info.preset, **over)
     except LdznetError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except BAD_SETTINGS as error:
         raise HeadError(
             f"The head's settings {json.dumps(dict(info.overrides))} make no network ({error}); expected those of a preset, so "
             "fetch or train it again."

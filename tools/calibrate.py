@@ -7,7 +7,6 @@ by digests of its weights of which.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -40,8 +39,9 @@ def main() -> int:
 
 def digests(model: Path) -> dict[str, str]:
     """SHA-256 of every file of weights of a model folder, by its path in it."""
-    files = sorted(model.glob("*/*.safetensors"))
-    return {path.relative_to(model).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    from ldznet_ext.weights import sha256_of
+
+    return {path.relative_to(model).as_posix(): sha256_of(path) for path in sorted(model.glob("*/*.safetensors"))}
 
 
 if __name__ == "__main__":

@@ -33,11 +33,7 @@ def run(args: argparse.Namespace) -> int:
     names = _names(args.names)
     with console.quiet_output(), OutputFolder(args.out) as out:
         answer, lines = _label(args, names, out)
-    if args.json:
-        console.emit(answer)
-    else:
-        for line in (*lines, outcome.wrote(args.out, answer["files"].values())):
-            console.tell(line)
+    console.give(args.json, answer, (*lines, outcome.wrote(args.out, answer["files"].values())))
     return 0
 
 
@@ -60,8 +56,7 @@ def _label(args: argparse.Namespace, names: tuple[str, ...], out: OutputFolder) 
         refine=args.refine,
     )
     files = _write(out, stem_of(args.picture), picture, result)
-    if result.message:
-        console.say(result.message)
+    outcome.say_message(result)
     return _as_object(args.picture, result, files), _report(result)
 
 
@@ -78,26 +73,11 @@ def _write(out: OutputFolder, stem: str, picture: "np.ndarray", result: "Labelli
 def _as_object(picture: str, result: "Labelling", files: dict[str, str]) -> dict[str, Any]:
     """The object `ldznet classes --json` prints; `index` is a name's value in the palette picture, 0 is nothing."""
     return {
-        "picture": picture,
-        "size": list(result.size),
-        "method": result.method,
-        "model": result.model,
-        "familiar": result.familiar,
-        "classes": [
-            {
-                "text": one.name,
-                "index": one.label + 1,
-                "status": one.status,
-                "score": one.score if 0 <= one.score <= 1 else 0.0,
-                "box": None if one.box is None else list(one.box),
-                "area": one.area,
-            }
-            for one in result.classes
-        ],
+        **outcome.asked(picture, result),
+        "classes": [{"text": one.name, "index": one.label + 1, **outcome.judged(one)} for one in result.classes],
         "unlabelled": result.size.area - sum(one.area for one in result.classes),
         "files": files,
-        "seconds": dict(result.seconds),
-        "unet_calls": result.unet_calls,
+        **outcome.spent(result),
     }
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ldznet_ext.errors import OutputError
@@ -54,6 +54,15 @@ def tell(text: str) -> None:
         raise OutputError(
             f"The answer could not be written to standard output ({reason}); expected space there, so free some."
         ) from None
+
+
+def give(as_json: bool, value: dict[str, Any], lines: Iterable[str]) -> None:
+    """The answer of a command: its object where --json asks for it, else its lines for people."""
+    if as_json:
+        emit(value)
+        return
+    for line in lines:
+        tell(line)
 
 
 def emit(value: dict[str, Any]) -> None:

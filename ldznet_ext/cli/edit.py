@@ -52,12 +52,8 @@ def run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     with console.quiet_output(), OutputFolder(args.out) as out:
         answer, lines = _edit(args, out)
-    if args.json:
-        console.emit(answer)
-    else:
-        written = [*filter(None, [answer["image"]]), *answer["files"].values()]
-        for line in (*lines, outcome.wrote(args.out, written)):
-            console.tell(line)
+    written = [*filter(None, [answer["image"]]), *answer["files"].values()]
+    console.give(args.json, answer, (*lines, outcome.wrote(args.out, written)))
     return 0
 
 

@@ -57,12 +57,8 @@ def run(args: argparse.Namespace) -> int:
             "images": images,
             "extra_unet_calls": sum(image["unet_calls"] for image in images),
         }
-    if args.json:
-        console.emit(answer)
-    else:
-        count = sum(map(_count, images))
-        for line in (*lines, outcome.wrote(args.out, [f"{count} file{'s' * (count > 1)}"])):
-            console.tell(line)
+    count = sum(map(_count, images))
+    console.give(args.json, answer, (*lines, outcome.wrote(args.out, [f"{count} file{'s' * (count > 1)}"])))
     return 0
 
 

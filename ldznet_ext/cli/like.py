@@ -47,11 +47,7 @@ def run(args: argparse.Namespace) -> int:
         marked = engine.mark(engine.read_picture(args.picture), args.example)
         seek = engine.seeker(marked, engine.open_backbone(args), threshold=args.threshold, refine=args.refine)
         answer, lines = _alone(args, marked, seek, out) if args.folder is None else _all(args, paths, marked, seek, out)
-    if args.json:
-        console.emit(answer)
-    else:
-        for line in lines:
-            console.tell(line)
+    console.give(args.json, answer, lines)
     return 0
 
 

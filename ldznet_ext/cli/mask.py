@@ -29,11 +29,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with console.quiet_output(), OutputFolder(args.out) as out:
         answer, lines = _segment(args, request, out)
-    if args.json:
-        console.emit(answer)
-    else:
-        for line in (*lines, outcome.wrote(args.out, answer["files"].values())):
-            console.tell(line)
+    console.give(args.json, answer, (*lines, outcome.wrote(args.out, answer["files"].values())))
     return 0
 
 

@@ -10,7 +10,7 @@ from ldznet_ext.errors import OutputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ldznet_ext.result import PhraseResult, Segmentation
+    from ldznet_ext.result import ClassResult, Labelling, PhraseResult, Segmentation
 
 KINDS = ("mask", "prob", "overlay")
 
@@ -41,17 +41,24 @@ def png(array: "np.ndarray") -> bytes:
 
 def as_object(picture: str, result: "Segmentation", files: dict[str, str]) -> dict[str, Any]:
     """The object `ldznet mask --json` prints."""
+    phrases = [_phrase(answer) for answer in result.phrases]
+    return {**asked(picture, result), "phrases": phrases, "files": files, **spent(result)}
+
+
+def asked(picture: str, result: "Segmentation | Labelling") -> dict[str, Any]:
+    """How every object about a picture begins: what was looked at, by what."""
     return {
         "picture": picture,
         "size": list(result.size),
         "method": result.method,
         "model": result.model,
         "familiar": result.familiar,
-        "phrases": [_phrase(answer) for answer in result.phrases],
-        "files": files,
-        "seconds": dict(result.seconds),
-        "unet_calls": result.unet_calls,
     }
+
+
+def spent(result: "Segmentation | Labelling") -> dict[str, Any]:
+    """How it ends: what it took."""
+    return {"seconds": dict(result.seconds), "unet_calls": result.unet_calls}
 
 
 def report(result: "Segmentation") -> list[str]:
@@ -65,16 +72,20 @@ def wrote(folder: str, names: Iterable[str]) -> str:
     return f"Wrote {', '.join(names)}{'' if folder == '.' else f' to {folder}'}."
 
 
-def say_message(result: "Segmentation") -> None:
+def say_message(result: "Segmentation | Labelling") -> None:
     """What a person should know of the result, on standard error."""
     if result.message:
         console.say(result.message)
 
 
 def _phrase(answer: "PhraseResult") -> dict[str, Any]:
+    return {"text": answer.text, **judged(answer)}
+
+
+def judged(answer: "PhraseResult | ClassResult") -> dict[str, Any]:
+    """What the objects say of one phrase or name, as numbers that JSON takes."""
     score = float(answer.score)
     return {
-        "text": answer.text,
         "status": answer.status,
         "score": score if 0 <= score <= 1 else 0.0,  # false for NaN: a score is a number in any case
         "box": None if answer.box is None else [int(edge) for edge in answer.box],

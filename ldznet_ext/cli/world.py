@@ -49,11 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Fetch, list or render, then say what there is."""
     with console.quiet_output():
         answer, lines = {"fetch": _fetch, "concepts": _concepts, "render": _render}[args.what](args)
-    if args.json:
-        console.emit(answer)
-    else:
-        for line in lines:
-            console.tell(line)
+    console.give(args.json, answer, lines)
     return 0
 
 

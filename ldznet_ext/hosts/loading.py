@@ -15,7 +15,7 @@ from torch import nn
 from ldznet_ext.convert.folder import read_config, read_weights
 from ldznet_ext.convert.layouts import State, unet_to_compvis
 from ldznet_ext.convert.single_file import read_single_file, renamed
-from ldznet_ext.errors import LdznetError, ModelError
+from ldznet_ext.errors import BAD_SETTINGS, LdznetError, ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_keys
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
@@ -170,7 +170,7 @@ def build(make: Callable[[], Module], state: State, what: str, *, device: torch.
             module = make()
     except LdznetError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except BAD_SETTINGS as error:
         raise ModelError(
             f"The settings of {what} make no network ({str(error).splitlines()[0]}); expected those of a Stable Diffusion "
             "model, so fetch it again."

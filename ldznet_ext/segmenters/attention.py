@@ -22,9 +22,9 @@ from ldznet_ext.segmenters.crossattention import Queries, against_background, bl
 from ldznet_ext.segmenters.familiarity import texture
 from ldznet_ext.segmenters.headless import HeadlessSegmenter, say_unattended
 from ldznet_ext.segmenters.prototypes import to_grid
-from ldznet_ext.segmenters.scores import Scoring, dimmed, scoring_for, to_logits
+from ldznet_ext.segmenters.scores import dimmed, to_logits
 from ldznet_ext.segmenters.selfattention import SelfAttention, walk
-from ldznet_ext.segmenters.settings import ATTENTION, AttentionSettings, for_family
+from ldznet_ext.segmenters.settings import ATTENTION, AttentionSettings
 from ldznet_ext.segmenters.tokens import Prompt, compose, mean_over, states_of
 from ldznet_ext.segmenters.view import View, features_key, features_of
 from ldznet_ext.shapes import Float
@@ -70,15 +70,8 @@ class AttentionSegmenter(HeadlessSegmenter):
 
     needs: frozenset[str] = frozenset({"latent", "text", "features"})
     rank: ClassVar[int] = 5
-
-    def __init__(self, settings: AttentionSettings, scoring: Scoring | None = None) -> None:
-        self.settings = settings
-        self.scoring = scoring or Scoring()
-
-    @classmethod
-    def for_model(cls, backbone: "Backbone") -> "AttentionSegmenter":
-        """With the settings of the model's family, and the scores measured for it."""
-        return cls(for_family(ATTENTION, backbone.family), scoring_for(cls.name, backbone.family))
+    table = ATTENTION
+    settings: AttentionSettings
 
     def wanted(self, backbone: "Backbone") -> Wanted:
         """Queries of the text attentions and one self-attention, of the last half of the steps."""

@@ -3,11 +3,13 @@
 And they say in the same words where nothing can be told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ldznet_ext.errors import MethodError
+from ldznet_ext.segmenters.scores import Scoring, scoring_for
+from ldznet_ext.segmenters.settings import for_family
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -16,11 +18,16 @@ Method = TypeVar("Method", bound="HeadlessSegmenter")
 
 
 class HeadlessSegmenter:
-    """A method that needs nothing but the diffusion model; `for_model` makes it for one."""
+    """A method that needs nothing but the diffusion model. `table`: its settings by family."""
 
     name: str
+    table: ClassVar[Mapping[str, Any]]
     rank: ClassVar[int] = 0
     any_length: ClassVar[bool] = True
+
+    def __init__(self, settings: Any, scoring: Scoring | None = None) -> None:
+        self.settings = settings
+        self.scoring = scoring or Scoring()
 
     @classmethod
     def fits(cls, backbone: "Backbone", head: Path | None) -> bool:
@@ -38,8 +45,8 @@ class HeadlessSegmenter:
 
     @classmethod
     def for_model(cls: type[Method], backbone: "Backbone") -> Method:
-        """The method with the settings of the model's family."""
-        raise NotImplementedError
+        """With the settings of the model's family, and the scores measured for it."""
+        return cls(for_family(cls.table, backbone.family), scoring_for(cls.name, backbone.family))
 
 
 def say_unattended(phrases: Sequence[str]) -> str:

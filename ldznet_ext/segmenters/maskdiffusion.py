@@ -22,8 +22,6 @@ from ldznet_ext.segmenters.headless import HeadlessSegmenter, say_fault, say_una
 from ldznet_ext.segmenters.maskdiffusion_settings import MASKDIFFUSION, MaskDiffusionSettings
 from ldznet_ext.segmenters.prototypes import TINY, Values, focused, likeness, peaked, prototypes, to_grid
 from ldznet_ext.segmenters.scenery import Scenery, scenery_of
-from ldznet_ext.segmenters.scores import Scoring, scoring_for
-from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.tokens import Prompt, compose, states_of
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.segmenters.word_maps import word_maps
@@ -111,15 +109,8 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
 
     needs = frozenset({"text", "latent", "features"})
     rank: ClassVar[int] = 4
-
-    def __init__(self, settings: MaskDiffusionSettings, scoring: Scoring | None = None) -> None:
-        self.settings = settings
-        self.scoring = scoring or Scoring()
-
-    @classmethod
-    def for_model(cls, backbone: "Backbone") -> "MaskDiffusionSegmenter":
-        """With the settings of the model's family, and the scores measured for it."""
-        return cls(for_family(MASKDIFFUSION, backbone.family), scoring_for(cls.name, backbone.family))
+    table = MASKDIFFUSION
+    settings: MaskDiffusionSettings
 
     def wanted(self, backbone: "Backbone") -> Wanted:
         """Features and queries of the step with the least noise: the paper's t = 1 is the end of a generation."""

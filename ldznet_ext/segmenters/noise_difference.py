@@ -20,8 +20,6 @@ from ldznet_ext.sampling import seeded_noise
 from ldznet_ext.segmenters.base import Clock, Evidence, register
 from ldznet_ext.segmenters.headless import HeadlessSegmenter
 from ldznet_ext.segmenters.prototypes import to_grid
-from ldznet_ext.segmenters.scores import Scoring, scoring_for
-from ldznet_ext.segmenters.settings import for_family
 from ldznet_ext.segmenters.view import View
 from ldznet_ext.shapes import Float
 
@@ -58,16 +56,9 @@ class NoiseDifferenceSegmenter(HeadlessSegmenter):
 
     needs: frozenset[str] = frozenset({"latent", "text"})
     rank: ClassVar[int] = 1
+    table = SETTINGS
     any_length: ClassVar[bool] = False
-
-    def __init__(self, settings: NoiseSettings, scoring: Scoring | None = None) -> None:
-        self.settings = settings
-        self.scoring = scoring or Scoring()
-
-    @classmethod
-    def for_model(cls, backbone: "Backbone") -> "NoiseDifferenceSegmenter":
-        """With the settings of the model's family, and the scores measured for it."""
-        return cls(for_family(SETTINGS, backbone.family), scoring_for(cls.name, backbone.family))
+    settings: NoiseSettings
 
     def wanted(self, backbone: "Backbone") -> Wanted:
         """Nothing: no step of a generation is asked the same twice, once with the phrase and once without."""

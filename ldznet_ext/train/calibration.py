@@ -4,46 +4,32 @@ Everything is measured on val scenes, on cut-outs of them that are not square, a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from ldznet_ext.segmenters.familiarity import Familiarity, fit_familiarity, pool_features
-from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats, sigmoid
+from ldznet_ext.segmenters.presence import presence_stats, sigmoid
 from ldznet_ext.train.latents import encode, pixels_of
 from ldznet_ext.train.phrased import PhrasedScenes
+from ldznet_ext.train.val import EACH, Case, fit_scores, ious_at, val_cases
 from ldznet_ext.weights import HeadInfo
 
 if TYPE_CHECKING:
     from ldznet_ext.train.head import HeadTask
 
-RECALL = 0.95
 TIMESTEP = 400
-EACH = 4
-THRESHOLDS = np.linspace(0.2, 0.7, 11)
-OBLONG = (192, 320)
-"""Height and width of the cut-outs (and, turned, of every other one)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Case:
-    """A picture (1 3 h w), four of its phrases with masks (4 h w), and its caption."""
-
-    pixels: Tensor
-    phrases: list[str]
-    masks: Tensor
-    caption: str
 
 
 @torch.inference_mode()
 def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) -> tuple[HeadInfo, Familiarity | None]:
     """Fill in calibration, found-threshold (95 % recall) and mask-threshold; fit familiarity where there are features."""
     stats, present, pooled, overlaps = [], [], [], []
-    for index, case in enumerate(_cases(task, scenes)):
+    cases = val_cases(scenes, seed=task.recipe.seed, native=task.head.preset.native, styles=task.styles)
+    for index, case in enumerate(cases):
         logits, features, latent = _answer(task, case, index)
         there = case.masks.flatten(1).any(1).numpy()
         stats.append(presence_stats(logits))
@@ -52,36 +38,13 @@ def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) 
         if features and latent is not None:
             asked = index % EACH + 1  # people ask for one thing as often as for several
             pooled.append(pool_features({tap: f[:asked] for tap, f in features.items()}, task.head.taps, latent))
-    stats, present = np.concatenate(stats), np.concatenate(present)
-    calibration = fit_presence(stats, present)
-    info = replace(
-        info,
-        calibration=calibration,
-        found_threshold=found_threshold(calibration.score(stats), present, RECALL),
-        mask_threshold=float(THRESHOLDS[np.mean(overlaps, axis=0).argmax()]),
-    )
+    info = replace(info, **fit_scores(stats, present, overlaps))
     if not pooled:
         return info, None
     return info, fit_familiarity(np.stack([*pooled, *_painted(task, paintings)]))
 
 
-def _cases(task: "HeadTask", scenes: int) -> Iterator[_Case]:
-    """Val scenes at the native size; every fourth is an oblong cut-out of a larger one."""
-    native = task.head.preset.native
-    for index in range(scenes):
-        oblong = index % 4 == 3
-        size = max(OBLONG) if oblong else native
-        data = PhrasedScenes(seed=task.recipe.seed, size=size, styles=task.styles, each=EACH, split="val")
-        item = data[index]
-        pixels, masks = item["pixels"][None], item["masks"]
-        if oblong:
-            height, width = OBLONG if index % 8 == 3 else OBLONG[::-1]
-            y, x = (size - height) // 2, (size - width) // 2
-            pixels, masks = pixels[..., y : y + height, x : x + width], masks[..., y : y + height, x : x + width]
-        yield _Case(pixels=pixels, phrases=list(item["phrases"]), masks=masks, caption=item["caption"])
-
-
-def _answer(task: "HeadTask", case: _Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
+def _answer(task: "HeadTask", case: Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
     """Logits (4 h w), the features and the latent (1 c h w) they came from, as far as the head reads them.
 
     Features are those of the phrases, or those of the caption as a generation leaves them, in turn.
@@ -119,12 +82,3 @@ def _painted(task: "HeadTask", count: int) -> Iterator[np.ndarray]:
             features = _features(task, latent, [text], start + index)
             arrays = {tap: feature.cpu().numpy() for tap, feature in features.items()}
             yield pool_features(arrays, task.head.taps, latent.cpu().numpy())
-
-
-def ious_at(prob: np.ndarray, mask: Tensor, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
-    """IoU of a map (h w) at every threshold."""
-    truth = mask.numpy() > 0.5
-    cuts = prob[None] > thresholds[:, None, None]
-    flat = rearrange(cuts, "t h w -> t (h w)")
-    both = (flat & truth.reshape(-1)).sum(1)
-    return both / np.maximum(1, flat.sum(1) + truth.sum() - both)

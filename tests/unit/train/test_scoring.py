@@ -11,7 +11,7 @@ from ldznet_ext.segmenters.attention import AttentionSegmenter
 from ldznet_ext.segmenters.methods import pick_segmenter
 from ldznet_ext.segmenters.scores import Scoring
 from ldznet_ext.segmenters.view import look
-from ldznet_ext.train import scoring
+from ldznet_ext.train import scoring, val
 from tests.tiny import picture, write_models
 
 
@@ -19,7 +19,7 @@ from tests.tiny import picture, write_models
 def backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandaloneBackbone:
     monkeypatch.setenv("LDZNET_MODELS", str(write_models(tmp_path)))
     monkeypatch.setattr(scoring, "STYLES", ("fluent",))
-    monkeypatch.setattr(scoring, "OBLONG", (64, 192))
+    monkeypatch.setattr(val, "OBLONG", (64, 192))
     return load_backbone()
 
 
