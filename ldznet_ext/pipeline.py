@@ -16,7 +16,8 @@ from ldznet_ext.errors import PhraseError
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
-from ldznet_ext.request import SegmentRequest, check_threshold
+from ldznet_ext.masks.shape import shape
+from ldznet_ext.request import MaskSettings, SegmentRequest, check_threshold
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
 from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
 from ldznet_ext.segmenters.methods import name_of, pick_segmenter
@@ -104,6 +105,19 @@ def rethreshold(result: Segmentation, threshold: float | None = None) -> Segment
     phrases = tuple(_cut(answer, cut) for answer in result.phrases)
     prob, mask = _union(phrases, cut)
     return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": cut})
+
+
+def apply(result: Segmentation, settings: MaskSettings) -> np.ndarray:
+    """The mask as it is used, uint8 (h w) 0..255: a result cut at the settings' threshold, grown, feathered and inverted.
+
+    No model is asked, so a slider may call this while the host paints; `words`, `method`, `refine`, `seed` and `timestep` are
+    those of the result. Where nothing is found (no phrase has the status FOUND) it is empty, inverted or not: the caller says
+    so.
+    """
+    if not any(answer.status == FOUND for answer in result.phrases):
+        return np.zeros(result.size, np.uint8)
+    mask = rethreshold(result, settings.threshold).mask
+    return shape(mask, grow=settings.grow, feather=settings.feather, invert=settings.invert)
 
 
 def as_request(phrases: str | Sequence[str], method: str | Segmenter | None = AUTO, **settings: Any) -> SegmentRequest:

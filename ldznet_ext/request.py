@@ -1,11 +1,238 @@
-"""One frozen request in: every setting of a segmentation, declared and checked once."""
+"""One frozen request in: every setting of a segmentation, declared and checked once.
 
-from dataclasses import dataclass
+`OPTIONS` is the one table of what a person can set; the panel's widgets, the API's fields, the infotext, the command line's
+flags and `MaskSettings` are all read from it.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from typing import Any
 
 from ldznet_ext.errors import OptionError, PhraseError
 from ldznet_ext.sampling import check_seed
 from ldznet_ext.words import check_phrase
+
+TEXT, NUMBER, WHOLE, FLAG, CHOICE = "text", "number", "whole", "flag", "choice"
+"""The kinds of settings. A choice's values are known at run time only: the methods that fit the loaded model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One setting of a mask.
+
+    `name`: of the field, the API's key and, with dashes, the command line's flag. `default` None: the method's own, which a
+    slider shows as `unset`. `label`: beside the widget. `infotext`: the key in a picture's parameters. `low`, `high`, `step`:
+    of numbers, both ends included; None where there is no end.
+    """
+
+    name: str
+    kind: str
+    default: str | float | bool | None
+    label: str
+    infotext: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    unset: float | None = None
+
+    def read(self, value: Any) -> Any:
+        """A value of this setting that may have come as text; OptionError in a sentence where it is none.
+
+        Text is taken strictly: "0.4" for a number, "12" for a whole one, "true" or "false" for a flag; blank text and None are
+        the default where that is None. Ranges are `MaskSettings`' business.
+
+        >>> OPTION["grow"].read("-4"), OPTION["invert"].read("true"), OPTION["threshold"].read("")
+        (-4, True, None)
+        """
+        if self.default is None and (value is None or (isinstance(value, str) and not value.strip())):
+            return None
+        read = {NUMBER: _number, WHOLE: _whole, FLAG: _flag}.get(self.kind, _text)(value)
+        if read is None:
+            raise OptionError(f"{self.label} is {value!r:.60}; expected {EXPECTED[self.kind]}, so give that.")
+        return read
+
+    def from_widget(self, value: Any) -> Any:
+        """What a widget holds as a value of this setting: a slider at `unset` is None.
+
+        >>> OPTION["threshold"].from_widget(0), OPTION["timestep"].from_widget(-1), OPTION["grow"].from_widget(0)
+        (None, None, 0)
+        """
+        return None if self.unset is not None and value == self.unset else self.read(value)
+
+    def to_widget(self, value: Any) -> Any:
+        """The other way round."""
+        return self.unset if value is None else value
+
+    def check(self, value: Any) -> None:
+        """Refuse a number below `low` or above `high`."""
+        if value is None or self.low is None or self.high is None or self.low <= value <= self.high:  # NaN is not
+            return
+        raise OptionError(
+            f"{self.label} is {value}; expected a number from {self.low:,} to {self.high:,}, so choose one of them."
+        )
+
+
+EXPECTED = {
+    TEXT: "text",
+    CHOICE: "a name",
+    NUMBER: "a number such as 0.5",
+    WHOLE: "a whole number such as 12",
+    FLAG: "true or false",
+}
+
+OPTIONS = (
+    Option(
+        name="words",
+        kind=TEXT,
+        default="",
+        label="Words",
+        infotext="LD-ZNet words",
+        help='what to find, one expression such as "fox & !tail": & | ! and parentheses, fox*1.5, fox@0.4, hair +12',
+    ),
+    Option(
+        name="method",
+        kind=CHOICE,
+        default="auto",
+        label="Method",
+        infotext="LD-ZNet method",
+        help="how to segment, e.g. ldznet (default: the best the model has)",
+    ),
+    Option(
+        name="threshold",
+        kind=NUMBER,
+        default=None,
+        label="Threshold",
+        infotext="LD-ZNet threshold",
+        help="cuts the probability into the mask, in (0, 1) (default: the head's)",
+        low=0.01,
+        high=0.99,
+        step=0.01,
+        unset=0.0,
+    ),
+    Option(
+        name="grow",
+        kind=WHOLE,
+        default=0,
+        label="Grow",
+        infotext="LD-ZNet grow",
+        help="pixels the mask grows all round, or shrinks where negative (default: 0)",
+        low=-256,
+        high=256,
+        step=1,
+    ),
+    Option(
+        name="feather",
+        kind=NUMBER,
+        default=0.0,
+        label="Feather",
+        infotext="LD-ZNet feather",
+        help="pixels over which the mask's edge fades, the deviation of a Gaussian (default: 0, a hard edge)",
+        low=0.0,
+        high=256.0,
+        step=0.5,
+    ),
+    Option(
+        name="invert",
+        kind=FLAG,
+        default=False,
+        label="Invert",
+        infotext="LD-ZNet invert",
+        help="mask all but what the words name; nothing where they are not found",
+    ),
+    Option(
+        name="refine",
+        kind=FLAG,
+        default=True,
+        label="Snap to edges",
+        infotext="LD-ZNet refine",
+        help="snap the mask's edges to those of the picture",
+    ),
+    Option(
+        name="seed",
+        kind=WHOLE,
+        default=0,
+        label="Mask seed",
+        infotext="LD-ZNet seed",
+        help="of the noise the diffusion model sees; seldom matters (default: 0)",
+        low=0,
+        high=2**63 - 1,
+        step=1,
+    ),
+    Option(
+        name="timestep",
+        kind=WHOLE,
+        default=None,
+        label="Timestep",
+        infotext="LD-ZNet timestep",
+        help="how noisy the picture is that the diffusion model sees, 0-999 (default: the method's own)",
+        low=0,
+        high=999,
+        step=1,
+        unset=-1,
+    ),
+)
+"""Every setting of a mask, in the order in which they are shown and written. A slider's range may be narrower than what is
+taken: any threshold strictly between 0 and 1 is."""
+
+OPTION = {option.name: option for option in OPTIONS}
+"""The same by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskSettings:
+    """All that is needed to repeat a mask, checked: a field for each row of `OPTIONS`.
+
+    `words`: one expression of the mask language; a comma is part of a phrase, alternatives are divided by `|`. It may be
+    empty here, and is refused only where something is to be found. `threshold`, `refine`, `method`, `seed`, `timestep`: as in
+    `pipeline.segment`. `grow`, `feather`: pixels of the picture. `invert`: last of all.
+    """
+
+    words: str = ""
+    method: str = "auto"
+    threshold: float | None = None
+    grow: int = 0
+    feather: float = 0.0
+    invert: bool = False
+    refine: bool = True
+    seed: int = 0
+    timestep: int | None = None
+
+    def __post_init__(self) -> None:
+        for option in OPTIONS:
+            object.__setattr__(self, option.name, option.read(getattr(self, option.name)))
+        if self.words.strip():
+            check_phrase(self.words)
+        check_threshold(self.threshold)
+        check_timestep(self.timestep)
+        check_seed(self.seed)
+        OPTION["grow"].check(self.grow)
+        OPTION["feather"].check(self.feather)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "MaskSettings":
+        """Settings out of JSON, a form or an infotext, whose values may be text; OptionError for a key that is none of ours.
+
+        >>> MaskSettings.from_mapping({"words": "fox & !tail", "grow": "12"}).to_mapping()
+        {'words': 'fox & !tail', 'grow': 12}
+        """
+        if not isinstance(mapping, Mapping):
+            raise OptionError(
+                f'The settings are of the type {type(mapping).__name__}; expected names and values such as {{"words": "fox"}}, '
+                "so give those."
+            )
+        if unknown := sorted(str(name) for name in mapping if name not in OPTION):
+            raise OptionError(
+                f'There is no setting "{unknown[0]:.60}"; expected one of {", ".join(OPTION)}, so use one of them.'
+            )
+        return cls(**mapping)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Only what differs from the defaults, in the table's order; values as JSON takes them."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: given[name] for name, option in OPTION.items() if given[name] != option.default}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +285,34 @@ def check_timestep(timestep: int | None) -> None:
         raise OptionError(
             f"The timestep is {timestep}; expected a whole number from 0 to 999, so choose one (400 is the default)."
         )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, Real)):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        return None
+
+
+def _whole(value: Any) -> int | None:
+    """An int; a slider may hold 12.0, for a browser knows no other numbers."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return int(value)
+        return None
+    number = _number(value)
+    if number is None or isinstance(value, Integral):
+        return None if number is None else int(value)
+    return int(number) if number.is_integer() else None  # neither NaN nor an infinity is
+
+
+def _flag(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return bool(value) if type(value).__name__ in ("bool", "bool_") else None  # numpy's own is welcome

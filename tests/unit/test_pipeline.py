@@ -13,8 +13,9 @@ from PIL import Image
 
 from ldznet_ext.errors import HeadError, MethodError, OptionError, PhraseError, PictureError
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
-from ldznet_ext.pipeline import rethreshold, segment
-from ldznet_ext.request import SegmentRequest
+from ldznet_ext.masks.shape import shape
+from ldznet_ext.pipeline import apply, rethreshold, segment
+from ldznet_ext.request import MaskSettings, SegmentRequest
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, Segmentation
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.view import View
@@ -119,6 +120,22 @@ def test_rethreshold_equals_asking_again_and_is_quick(backbone: StandaloneBackbo
     )
     with pytest.raises(OptionError, match="threshold is 1"):
         rethreshold(asked, 1.0)
+
+
+def test_settings_are_applied_without_asking_again(backbone: StandaloneBackbone) -> None:
+    method = Scripted((0.9, 0.9))
+    result = _find(backbone, ["fox", "owl"], method, threshold=0.999)
+    np.testing.assert_array_equal(apply(result, MaskSettings()), 255 * rethreshold(result).mask.astype(np.uint8))
+    settings = MaskSettings(threshold=0.2, grow=-3, feather=2, invert=True)
+    expected = shape(rethreshold(result, 0.2).mask, grow=-3, feather=2, invert=True)
+    np.testing.assert_array_equal(apply(result, settings), expected)
+    assert expected.min() == 0 < 255 == expected.max() and len(method.asked) == 1
+
+
+def test_nothing_found_stays_empty_whatever_is_applied(backbone: StandaloneBackbone) -> None:
+    result = _find(backbone, ["owl", "cat"], Scripted((0.1,)))
+    applied = apply(result, MaskSettings(grow=9, feather=9, invert=True))
+    assert applied.dtype == np.uint8 and applied.shape == result.size and not applied.any()
 
 
 def test_the_heads_own_mask_threshold(backbone: StandaloneBackbone) -> None:
