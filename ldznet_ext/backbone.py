@@ -7,6 +7,7 @@ import functools
 import os
 import threading
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ldznet_ext.geometry import Size
@@ -19,7 +20,43 @@ if TYPE_CHECKING:
 
     from ldznet_ext.caches import Caches, TextKey
 
-__all__ = ["DEFAULT_MODEL", "Backbone", "default_backbone", "load_backbone"]
+__all__ = ["DEFAULT_MODEL", "Backbone", "Conditioning", "default_backbone", "load_backbone"]
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """What a UNet is told beside the latent, a row a text.
+
+    states (b tokens c): what its text attention reads. vector (b d): what SDXL adds to the time; None for other families.
+    """
+
+    states: "Tensor"
+    vector: "Tensor | None" = None
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def __getitem__(self, rows: "slice | list[int]") -> "Conditioning":
+        return Conditioning(self.states[rows], None if self.vector is None else self.vector[rows])
+
+    def expand(self, rows: int) -> "Conditioning":
+        """The same for so many rows, where there is one; no memory is taken."""
+        return Conditioning(
+            self.states.expand(rows, -1, -1), None if self.vector is None else self.vector.expand(rows, -1)
+        )
+
+    @classmethod
+    def of(cls, given: "Conditioning | Tensor") -> "Conditioning":
+        """Plain text states are a conditioning, too."""
+        return given if isinstance(given, cls) else cls(given)  # type: ignore[arg-type]
+
+    @classmethod
+    def join(cls, parts: "Sequence[Conditioning]") -> "Conditioning":
+        """The rows of all parts, one after the other."""
+        import torch
+
+        vectors = [part.vector for part in parts if part.vector is not None]
+        return cls(torch.cat([part.states for part in parts]), torch.cat(vectors) if vectors else None)
 
 
 class Backbone(Protocol):
@@ -69,7 +106,15 @@ class Backbone(Protocol):
         ...
 
     def text(self, phrases: Sequence[str]) -> "Tensor":
-        """Text states (p 77 c), a row a phrase."""
+        """Text states (p 77 c), a row a phrase: of the encoder's last layer, unweighted. A trained head reads these."""
+        ...
+
+    def conditioning(self, texts: Sequence[str]) -> Conditioning:
+        """What the UNet is told by these texts, a row each: in a web UI with the user's CLIP skip and text embeddings."""
+        ...
+
+    def conditioning_keys(self, texts: Sequence[str]) -> "tuple[TextKey, ...]":
+        """The keys of the texts' conditioning."""
         ...
 
     def unknown_words(self, phrase: str) -> tuple[str, ...]:
@@ -88,8 +133,8 @@ class Backbone(Protocol):
         """The latent as it is at `timestep` (0..999)."""
         ...
 
-    def predict(self, noisy: "Tensor", timestep: int, context: "Tensor") -> "Tensor":
-        """One call of the UNet."""
+    def predict(self, noisy: "Tensor", timestep: int, context: "Conditioning | Tensor") -> "Tensor":
+        """One call of the UNet: the noise it sees in (b c lh lw), or the velocity where it was trained on that."""
         ...
 
     def generate(

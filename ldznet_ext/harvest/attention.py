@@ -4,6 +4,7 @@ Queries are kept, not maps: words that are asked later cost one key projection a
 itself goes on with whatever fused attention it has.
 """
 
+import copy
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -53,8 +54,9 @@ class Layer:
 
     def keys(self, states: Float[Tensor, "rows tokens d"]) -> Float[Tensor, "rows heads tokens c"]:
         """Keys of other text states than those of the pass."""
-        with torch.inference_mode():
-            return split_heads(self.module.to_k(states), self.heads)  # type: ignore[operator]
+        # no inference mode: a host that merges a LoRA in this call would keep tensors nothing may be written into later
+        with torch.inference_mode(False), torch.no_grad():
+            return split_heads(beside(self.module.to_k, states.device)(states), self.heads)  # type: ignore[arg-type]
 
 
 def find_layers(
@@ -89,6 +91,24 @@ def finest_self_attention(unet: nn.Module) -> Layer:
     stride = min(layer.stride for layer in ascent)
     finest = [layer for layer in ascent if layer.stride == stride]
     return finest[len(finest) // 2]
+
+
+def beside(layer: nn.Module, device: torch.device) -> nn.Module:
+    """The layer where it is on this device, else a copy of it there: a host short of memory has moved it away since the pass.
+
+    The original is not touched, whatever a host's own forward does to the copy's weights.
+    """
+    if layer.weight.device == device:  # type: ignore[union-attr]
+        return layer
+    twin = copy.copy(layer)
+    twin._parameters = {
+        name: value if value is None else _moved(value, device) for name, value in layer._parameters.items()
+    }
+    return twin
+
+
+def _moved(value: nn.Parameter, device: torch.device) -> nn.Parameter:
+    return nn.Parameter(value.detach().to(device), requires_grad=False)
 
 
 def split_heads(x: Float[Tensor, "b n c"], heads: int) -> Float[Tensor, "b heads n d"]:

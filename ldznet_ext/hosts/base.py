@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ldznet_ext.backbone import Conditioning
 from ldznet_ext.caches import Caches, TextKey, state_key
 from ldznet_ext.errors import ModelError
 from ldznet_ext.geometry import Size
@@ -70,8 +71,16 @@ class BaseBackbone:
         """Last hidden state of the text encoder for one phrase."""
         raise NotImplementedError
 
+    def conditioning(self, texts: Sequence[str]) -> Conditioning:
+        """What the UNet is told by the texts: what its own text encoder says, and nothing else."""
+        return Conditioning(self.text(texts))
+
+    def conditioning_keys(self, texts: Sequence[str]) -> tuple[TextKey, ...]:
+        """The keys of the texts' conditioning."""
+        return self.text_keys(texts)
+
     def predict(
-        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Float[Tensor, "b tokens d"]
+        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Conditioning | Tensor
     ) -> Float[Tensor, "b c lh lw"]:
         """One call of the UNet, counted."""
         raise NotImplementedError

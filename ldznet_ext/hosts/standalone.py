@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldznet_ext.backbone import Conditioning
 from ldznet_ext.convert.folder import WEIGHTS
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
 from ldznet_ext.hosts.autoencoder import Autoencoder
@@ -77,13 +78,13 @@ class StandaloneBackbone(BaseBackbone):
 
     @torch.inference_mode()
     def predict(
-        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Float[Tensor, "b tokens d"]
+        self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Conditioning | Tensor
     ) -> Float[Tensor, "b c lh lw"]:
         """One call of the UNet, counted even when a harvest ends it early."""
         times = torch.full((noisy.shape[0],), timestep, device=noisy.device)
         with self.lock:  # another thread's harvest would read this call
             self.unet_calls += 1
-            return self.unet(noisy, times, context)
+            return self.unet(noisy, times, Conditioning.of(context).states)
 
     def generate(
         self,

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,12 +92,18 @@ class HeadSegmenter:
                 features, extra = self._features(backbone, view, chunk, timestep, request.seed)
                 pooled.append(self._pooled(features, source))
             with clock("head"):
-                logits = self.head(source, context, features) if self.info.taps else self.head(source, context)
+                logits = self._logits(source, context, features)
                 maps.append(logits[:, 0].float().cpu().numpy())
             calls += extra
             rows.append(len(chunk))
         average = np.average(pooled, axis=0, weights=rows)
         return self._judge(np.concatenate(maps), average, calls, view, timestep, request.seed)
+
+    def _logits(self, source: Tensor, context: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        """What the head says; features that a generation left may have come in another type, or wait on another device."""
+        if not self.info.taps:
+            return self.head(source, context)
+        return self.head(source, context, {tap: value.to(context) for tap, value in features.items()})
 
     def _source(self, backbone: "Backbone", view: View, clock: Clock) -> Tensor:
         with clock("encode"):
@@ -165,7 +171,10 @@ def _check_widths(head: "ZNet", name: str, backbone: "Backbone") -> None:
 
 
 def _text_width(backbone: "Backbone") -> int | None:
-    """The width of the text states a UNet reads, from its weights; None where no layer is called as usual."""
+    """The width of the text states a UNet reads: what the host says, or its weights; None where no layer is called as usual."""
+    said = getattr(backbone, "text_width", None)
+    if said is not None:
+        return said
     named = backbone.unet.named_parameters()
     return next((int(weight.shape[1]) for name, weight in named if name.endswith("attn2.to_k.weight")), None)
 

@@ -128,7 +128,7 @@ class MaskDiffusionSegmenter(HeadlessSegmenter):
             reading, calls = self.read(backbone, view, request)
         with clock("text"):
             for group in (*([phrases] if request.exclusive else ()), *([phrase] for phrase in phrases)):
-                backbone.text(reading.prompt(group).texts)
+                backbone.conditioning(reading.prompt(group).texts)
         with clock("head"):
             seen = self._judge(reading, view, tuple(phrases), request.exclusive)
         return replace(seen, familiar=self._knows(reading), unet_calls=calls, provenance=self._provenance(reading))

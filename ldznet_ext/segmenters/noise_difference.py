@@ -75,7 +75,7 @@ class NoiseDifferenceSegmenter(HeadlessSegmenter):
         with clock("encode"):
             view.latent(backbone)
         with clock("text"):
-            backbone.text((settings.reference, *phrases))
+            backbone.conditioning((settings.reference, *phrases))
         maps, calls = [], 0
         for phrase in phrases:
             with clock("unet"):
@@ -113,7 +113,7 @@ def predicted_noise(
     """
     key = FeaturesKey(
         latent=view.latent_key(backbone),
-        texts=backbone.text_keys((text,)),
+        texts=backbone.conditioning_keys((text,)),
         unet=backbone.state_key("unet"),
         timestep=timestep,
         seed=seed,
@@ -126,8 +126,8 @@ def predicted_noise(
     latent = view.latent(backbone)
     noise = seeded_noise(seed, (count, *latent.shape[1:]), latent.device, latent.dtype)
     parts = backbone.add_noise(latent, noise, timestep).chunk(-(-count // _rows(view, backbone)))
-    context = backbone.text((text,))
-    predictions = torch.cat([backbone.predict(part, timestep, context.expand(len(part), -1, -1)) for part in parts])
+    context = backbone.conditioning((text,))
+    predictions = torch.cat([backbone.predict(part, timestep, context.expand(len(part))) for part in parts])
     backbone.caches.features.put(key, predictions)
     return predictions, len(parts)
 

@@ -141,11 +141,11 @@ def occurrences(tokenize: Tokenize, text: str, phrase: str) -> tuple[Span, ...]:
 def states_of(
     backbone: "Backbone", prompt: Prompt, weights: Sequence[float] | float = 1.0
 ) -> Float[Tensor, "rows tokens c"]:
-    """Text states of a prompt, those at each phrase's positions times its weight.
+    """Text states of a prompt as the UNet reads them, those at each phrase's positions times its weight.
 
     As web UIs read "(fox:1.4)" and iSeg boosts a class: the encoder's output is scaled, and its mean is not restored.
     """
-    states = backbone.text(prompt.texts).clone()
+    states = backbone.conditioning(prompt.texts).states.clone()
     each = [weights] * len(prompt.phrases) if isinstance(weights, (int, float)) else list(weights)
     for spans, weight in zip(prompt.phrases, each, strict=True):
         for span in spans:

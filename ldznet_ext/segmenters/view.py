@@ -76,7 +76,7 @@ def features_key(
     """What features of the picture under these phrases depend on."""
     return FeaturesKey(
         latent=view.latent_key(backbone),
-        texts=backbone.text_keys(phrases),
+        texts=backbone.conditioning_keys(phrases),
         unet=backbone.state_key("unet"),
         timestep=timestep,
         seed=seed,
@@ -105,7 +105,7 @@ def features_of(
     latent = view.latent(backbone)
     noise = seeded_noise(seed, tuple(latent.shape), latent.device, latent.dtype)
     noisy = backbone.add_noise(latent, noise, timestep).expand(len(phrases), -1, -1, -1)
-    context = backbone.text(phrases)
+    context = backbone.conditioning(phrases)
     with backbone.lock, harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
         backbone.predict(noisy, timestep, context)
     features = store.take()

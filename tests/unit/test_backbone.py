@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ldznet_ext.backbone import default_backbone, load_backbone
+from ldznet_ext.backbone import Conditioning, default_backbone, load_backbone
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 
 
@@ -57,3 +57,24 @@ def test_a_mask_imports_no_slow_library(models: Path) -> None:
 def test_light_modules_do_not_import_torch(module: str) -> None:
     code = f"import sys, ldznet_ext.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_conditioning_keeps_its_rows_and_vectors_together() -> None:
+    states, vector = torch.arange(12.0).view(2, 3, 2), torch.tensor([[1.0], [2.0]])
+    both = Conditioning(states, vector)
+    assert len(both) == 2 and torch.equal(both[1:].states, states[1:]) and both[1:].vector.tolist() == [[2.0]]  # type: ignore[union-attr]
+    many = both[:1].expand(3)
+    assert many.states.shape == (3, 3, 2) and many.vector.tolist() == [[1.0]] * 3  # type: ignore[union-attr]
+    joined = Conditioning.join([both[1:], both[:1]])
+    assert torch.equal(joined.states, states.flip(0)) and joined.vector.tolist() == [[2.0], [1.0]]  # type: ignore[union-attr]
+    assert Conditioning.of(both) is both and Conditioning.of(states).states is states
+    assert Conditioning.join([Conditioning(states)]).vector is None
+
+
+def test_alone_a_text_is_told_the_unet_as_it_is(backbone: StandaloneBackbone) -> None:
+    words = ["fox", "owl"]
+    told = backbone.conditioning(words)
+    assert torch.equal(told.states, backbone.text(words)) and told.vector is None
+    assert backbone.conditioning_keys(words) == backbone.text_keys(words)
+    noisy = torch.randn(2, 4, 8, 16)
+    assert torch.equal(backbone.predict(noisy, 400, told), backbone.predict(noisy, 400, told.states))

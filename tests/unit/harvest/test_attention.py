@@ -8,7 +8,7 @@ from torch import nn
 
 from ldznet_ext.errors import ModelError
 from ldznet_ext.geometry import Size
-from ldznet_ext.harvest.attention import find_layers, finest_self_attention, grid_of, split_heads
+from ldznet_ext.harvest.attention import beside, find_layers, finest_self_attention, grid_of, split_heads
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.locate import find_strides, locate
 
@@ -84,3 +84,11 @@ def test_sdxl_has_several_blocks_and_none_at_the_finest_level() -> None:
 def test_merged_cells_are_a_sentence() -> None:
     with pytest.raises(ModelError, match="has 20 cells for a latent of 8x16; expected 32, so switch token merging off"):
         grid_of(Size(8, 16), 2, 20)
+
+
+def test_a_layer_that_was_moved_away_is_asked_through_a_copy() -> None:
+    layer = torch.nn.Linear(3, 2, bias=False)
+    assert beside(layer, torch.device("cpu")) is layer
+    twin = beside(layer, torch.device("meta"))
+    assert twin(torch.zeros(1, 3, device="meta")).shape == (1, 2)
+    assert layer.weight.device.type == "cpu" and twin.weight.device.type == "meta"
