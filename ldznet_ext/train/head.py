@@ -59,9 +59,9 @@ class HeadTask:
         return getattr(self.module, "module", self.module)
 
     def dataset(self, phase: Phase) -> Dataset:
-        each = self.recipe.data["phrases_each"]
-        common = {"seed": self.recipe.seed, "size": phase.size, "styles": self.styles, "each": each}
-        return PhrasedScenes(window=phase.window, **common)
+        data = self.recipe.data
+        common = {"seed": self.recipe.seed, "size": phase.size, "styles": self.styles, "each": data["phrases_each"]}
+        return PhrasedScenes(window=phase.window, kinds=data.get("kinds"), **common)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")

@@ -1,5 +1,6 @@
 """Scenes with a few of their phrases and exact masks: what the heads learn from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ SLIVER = 0.02
 class PhrasedScenes(Dataset):
     """{"pixels": float32 3 s s, "masks": float32 k s s, "phrases": k words, "caption": words}; absent masks are empty.
 
-    `window` > 0 shows the `window` pixels around one object in place of the whole scene of `size`.
+    `window` > 0 shows the `window` pixels around one object in place of the whole scene of `size`. `kinds`: other weights than
+    `WEIGHTS` for some kinds of phrases.
     """
 
     def __init__(
@@ -44,16 +46,17 @@ class PhrasedScenes(Dataset):
         each: int,
         split: str = "train",
         window: int = 0,
+        kinds: Mapping[str, float] | None = None,
     ) -> None:
         self.seed, self.size, self.styles, self.each, self.split = seed, size, styles, each, split
-        self.window = window
+        self.window, self.weights = window, {**WEIGHTS, **(kinds or {})}
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         painted = scene(self.seed, index, split=self.split, styles=self.styles, size=self.size)
         if self.window:
             box = any_window(painted, self.window, np.random.default_rng([self.seed, index, 8]))
             painted = cut_out(painted, box, keep=SLIVER, region=SLIVER)
-        chosen = choose(phrases(painted), self.each, np.random.default_rng([self.seed, index, 7]))
+        chosen = choose(phrases(painted), self.each, np.random.default_rng([self.seed, index, 7]), self.weights)
         return {
             "pixels": pixels_of(painted.picture),
             "masks": torch.stack([mask_of(phrase, self.window or self.size) for phrase in chosen]),
@@ -62,9 +65,11 @@ class PhrasedScenes(Dataset):
         }
 
 
-def choose(options: list[Phrase], count: int, rng: np.random.Generator) -> list[Phrase]:
+def choose(
+    options: list[Phrase], count: int, rng: np.random.Generator, kinds: Mapping[str, float] = WEIGHTS
+) -> list[Phrase]:
     """`count` phrases, kinds weighted, without repetition while there are enough."""
-    weights = np.array([WEIGHTS[phrase.kind] for phrase in options])
+    weights = np.array([kinds[phrase.kind] for phrase in options])
     picks = rng.choice(len(options), count, replace=len(options) < count, p=weights / weights.sum())
     return [options[i] for i in picks]
 
