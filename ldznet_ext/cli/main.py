@@ -33,12 +33,13 @@ COMMANDS = {
     "evaluate": "score the masks of a method on a test set",
     "train": "train the auto-encoder, the text encoder, the diffusion model, a head or the classifier",
     "world": "fetch the art of Sticker World, list its concepts, render test sets",
-    "models": "list the models and heads that are found, with sizes and SHA-256; export one as a single file",
+    "models": "list the models and heads that are found, with sizes and SHA-256",
+    "export-checkpoint": "write a model as a checkpoint that A1111, Forge and reForge load",
     "report": "train and compare the networks, write docs/results.md",
     "demo": "the whole walk, end to end, into demo/index.html",
     "doctor": "say what is installed, what works, what is missing",
 }
-"""Name -> help; the module of the same name in this folder holds `add_arguments(parser)` and `run(args) -> int`."""
+"""Name -> help; the module of the same name in this folder (_ for -) holds `add_arguments(parser)` and `run(args) -> int`."""
 
 ELSEWHERE = {"train": "ldznet_ext.train.cli"}
 
@@ -116,7 +117,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(ELSEWHERE.get(name, f"ldznet_ext.cli.{name}"))
+    return importlib.import_module(ELSEWHERE.get(name, f"ldznet_ext.cli.{name.replace('-', '_')}"))
 
 
 def _parse(parser: Parser, arguments: list[str]) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""`ldznet models`: which models and heads lie where, how large they are, and their SHA-256; and one of them as one file."""
+"""`ldznet models`: which models and heads lie where, how large they are, and their SHA-256."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,54 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from ldznet_ext.cli import console, options
-from ldznet_ext.errors import LdznetError, ModelError, OutputError
+from ldznet_ext.errors import LdznetError
 
 MODEL, CHECKPOINT, HEAD, DAMAGED = "model", "checkpoint", "head", "damaged"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    commands = parser.add_subparsers(dest="what", metavar="[export]")
-    export = commands.add_parser(
-        "export", help="write a model as one .safetensors file in the layout web UIs load", allow_abbrev=False
-    )
-    export.add_argument("--model", help="diffusers folder, name in a model folder or hub id (default: sticker-sd)")
-    export.add_argument("-o", "--out", metavar="FILE", required=True, help="file to write, overwritten if it is there")
-    export.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--no-sha256", dest="sums", action="store_false", help="do not read the files, only list them")
     options.add_output(parser, folder=False)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the model folders and what is in them, or export a model."""
+    """List the model folders and what is in them."""
     with console.quiet_output():
-        answer = export(args.model, Path(args.out)) if args.what == "export" else found(args.sums)
-    if args.json:
-        console.emit(answer)
-        return 0
-    for line in [f"Wrote {answer['file']}."] if args.what == "export" else lines(answer):
-        console.tell(line)
+        answer = found(args.sums)
+    console.give(args.json, answer, lines(answer))
     return 0
-
-
-def export(model: str | None, target: Path) -> dict[str, Any]:
-    """Write a diffusers folder as one CompVis .safetensors file; the object `ldznet models export --json` prints."""
-    if target.suffix != ".safetensors":
-        raise OutputError(
-            f"The file is called '{target}'; expected a name that ends in .safetensors, so give one with -o."
-        )
-    from ldznet_ext.convert.single_file import export_single_file
-    from ldznet_ext.hosts.standalone import find_source
-    from ldznet_ext.weights import sha256_of
-
-    folder = find_source(model)
-    if not folder.is_dir():
-        raise ModelError(
-            f"The model '{model}' is one file already; expected a folder in the diffusers layout, so copy it."
-        )
-    export_single_file(folder, target)
-    size = target.stat().st_size
-    return {"model": folder.name, "file": str(target), "bytes": size, "sha256": sha256_of(target)}
 
 
 def found(sums: bool = True) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _stored_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Config
         return {name: dict(stored[name]) for name in ("unet", "vae", "text_encoder", "scheduler")}
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path.name} has damaged settings in its header; expected those of `ldznet models export`, so export it again."
+            f"{path.name} has damaged settings in its header; expected those of `ldznet export-checkpoint`, so export it again."
         ) from error
 
 

@@ -3,9 +3,6 @@
 import hashlib
 
 import pytest
-import torch
-
-from ldznet_ext.backbone import load_backbone
 
 
 @pytest.fixture
@@ -38,35 +35,3 @@ def test_the_object(ldznet, folder, tmp_path):
 def test_the_list(ldznet, folder):
     ran = ldznet("models", "--no-sha256")
     assert ran.code == 0 and "head ldznet, family sticker" in ran.out and "(not there)" in ran.out
-
-
-def test_a_model_is_exported_as_one_file_that_loads(ldznet, folder, tmp_path):
-    answer = ldznet("models", "export", "-o", "new/whole.safetensors", "--json").json
-    content = (tmp_path / "new" / "whole.safetensors").read_bytes()
-    assert (answer["model"], answer["file"]) == ("sticker-sd", "new/whole.safetensors")
-    assert (answer["bytes"], answer["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-    whole, parts = load_backbone(tmp_path / "new" / "whole.safetensors"), load_backbone()
-    latent, context = torch.randn(1, 4, 8, 16), parts.text(["fox"])
-    assert torch.equal(whole.text(["fox"]), context)
-    assert torch.equal(whole.predict(latent, 400, context), parts.predict(latent, 400, context))
-    assert torch.equal(whole.decode(latent), parts.decode(latent))
-    assert ldznet("models", "export", "--model", folder / "sticker-sd", "-o", "b.safetensors").out.startswith(
-        "Wrote b."
-    )
-    assert (tmp_path / "b.safetensors").read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["-o", "whole.ckpt"], "ends in .safetensors"),
-        (["-o", "x.safetensors", "--model", "no such"], "does not exist"),
-        (["-o", "x.safetensors", "--model", "ldznet-sticker"], "one file already"),
-        (["-o", "file/x.safetensors"], "could not be written"),
-        ([], "-o"),
-    ],
-)
-def test_exports_that_cannot_be(ldznet, folder, tmp_path, options, said):
-    (tmp_path / "file").write_text("no folder")
-    assert said in ldznet("models", "export", *options).complaint
-    assert not list(tmp_path.glob("*.safetensors"))
