@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,9 +250,18 @@ def find_heads(family: str | None = None, kind: str | None = None) -> list[tuple
 
 
 def model_folders() -> tuple[Path, ...]:
-    """Where models are looked for: `LDZNET_MODELS` (several may be given, as in PATH), the checkout, the user's cache."""
+    """Where models are looked for: `LDZNET_MODELS` (several may be given, as in PATH), a host's, the checkout, the user's cache."""
     given = [Path(part).expanduser() for part in os.environ.get("LDZNET_MODELS", "").split(os.pathsep) if part]
-    return (*given, Path(__file__).resolve().parent.parent / "models", cache_folder() / "models")
+    return (*given, *_of_the_host, Path(__file__).resolve().parent.parent / "models", cache_folder() / "models")
+
+
+def look_also_in(folders: Sequence[Path]) -> None:
+    """Make these the folders of the host, in place of those named before; they need not exist."""
+    global _of_the_host
+    _of_the_host = tuple(folders)
+
+
+_of_the_host: tuple[Path, ...] = ()
 
 
 def cache_folder() -> Path:
