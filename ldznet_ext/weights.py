@@ -250,7 +250,7 @@ def find_heads(family: str | None = None, kind: str | None = None) -> list[tuple
 
 
 def model_folders() -> tuple[Path, ...]:
-    """Where models are looked for: `LDZNET_MODELS` (several may be given, as in PATH), a host's, the checkout, the user's cache."""
+    """Where models are looked for: `LDZNET_MODELS` (several, as in PATH), a host's folders, the checkout, the user's cache."""
     given = [Path(part).expanduser() for part in os.environ.get("LDZNET_MODELS", "").split(os.pathsep) if part]
     return (*given, *_of_the_host, Path(__file__).resolve().parent.parent / "models", cache_folder() / "models")
 
