@@ -46,7 +46,7 @@ class Tokens:
 
     def unknown_words(self, phrase: str) -> tuple[str, ...]:
         """Words, as typed, with a token never seen in training; a phrase of marks alone, or of no token, is unknown itself."""
-        if _only_marks(phrase) or not self.ids(phrase):
+        if only_marks(phrase) or not self.ids(phrase):
             return (phrase.strip() or phrase,)
         if self.seen is None:
             return ()
@@ -68,7 +68,7 @@ class Tokens:
         return self._tokenizer.encode(phrase, add_special_tokens=False).ids
 
 
-def _only_marks(phrase: str) -> bool:
+def only_marks(phrase: str) -> bool:
     """Whether a phrase has no letter, digit or pictogram in any script."""
     return all(ASCII_MARKS.fullmatch(letter) or unicodedata.category(letter)[0] in "PZ" for letter in phrase)
 
