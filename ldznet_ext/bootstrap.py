@@ -22,7 +22,9 @@ from ldznet_ext import torch_wheel
 from ldznet_ext.errors import LdznetError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-RUN_MODULES = ("torch", "numpy", "safetensors", "einops", "cv2", "scipy", "PIL", "tqdm", "diffusers", "transformers")
+RUN_MODULES = (
+    "torch", "numpy", "safetensors", "einops", "cv2", "scipy", "PIL", "tqdm", "lark", "diffusers", "transformers",
+)  # fmt: skip
 """What `import` calls the run-time dependencies of pyproject.toml."""
 EXPECTED_MB = {"run": 640, "test": 210, "dev": 520}
 """On disk, beside torch, measured on Linux x86-64 with Python 3.11; said before a step starts."""

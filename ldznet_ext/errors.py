@@ -16,6 +16,17 @@ class PhraseError(LdznetError):
     """Words that are empty or cannot be encoded."""
 
 
+class ExpressionError(PhraseError):
+    """Words that are no expression of the mask language.
+
+    The message is `sentence`, and below it two lines: the text, and a caret under the character at `place`.
+    """
+
+    def __init__(self, message: str, *, sentence: str, place: int) -> None:
+        super().__init__(message)
+        self.sentence, self.place = sentence, place
+
+
 class OptionError(LdznetError):
     """A setting out of its range."""
 

@@ -14,7 +14,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept, second_half
 from ldznet_ext.harvest.wanted import Wanted, harvest_wanted
 from ldznet_ext.masks.imaging import Fit
-from ldznet_ext.pipeline import as_request, check_length, find
+from ldznet_ext.pipeline import as_request, check_words, find
 from ldznet_ext.result import Segmentation
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling, as_size
 from ldznet_ext.segmenters.base import Clock, Segmenter
@@ -52,7 +52,7 @@ def generate_and_segment(
     check_prompt(prompt)
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
-    check_length(request.phrases, backbone, segmenter)
+    check_words(request.phrases, backbone, segmenter)
     clock, rows = Clock(), second_half if sampling.guided else None
     wanted = segmenter.wanted(backbone) if hasattr(segmenter, "wanted") else Wanted()
     with backbone.lock, harvest_wanted(backbone.unet, wanted, steps=sampling.steps, rows=rows) as given:

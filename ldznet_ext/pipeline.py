@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ldznet_ext.answers import Measure, answer, cut, union, unknown
 from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import PhraseError
-from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
 from ldznet_ext.masks.shape import shape
+from ldznet_ext.prompt.parse import parse
+from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
+from ldznet_ext.prompt.write import write
 from ldznet_ext.request import MaskSettings, SegmentRequest, check_threshold
-from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
+from ldznet_ext.result import FOUND, PhraseResult, Segmentation
 from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
 from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 def segment(
     picture: "Picture",
-    phrases: str | Sequence[str],
+    phrases: str | Tree | Sequence[str | Tree],
     *,
     backbone: Backbone | None = None,
     method: str | Segmenter | None = AUTO,
@@ -42,13 +45,15 @@ def segment(
 ) -> Segmentation:
     """Find what the words name.
 
-    picture: a path, a PIL image or a uint8 (h w 3) RGB array. phrases: one, or several, each with its own map; the result's
-    `prob` and `mask` are their union. backbone: a loaded model; None for Sticker-SD. method: "auto" (or None), a name, or a
-    Segmenter. threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a status. refine:
-    snap edges to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in place of the one
-    found. PhraseError, PictureError, OptionError, MethodError, HeadError say in a sentence what cannot be.
+    picture: a path, a PIL image or a uint8 (h w 3) RGB array. phrases: one expression of the mask language such as
+    "fox & !tail" (docs/words.md), as text or as a tree, or several, each with its own map; the result's `prob` and `mask` are
+    their union, and all their phrases are looked for at once. backbone: a loaded model; None for Sticker-SD. method: "auto" (or
+    None), a name, or a Segmenter. threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a
+    status. refine: snap edges to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in
+    place of the one found. PhraseError, PictureError, OptionError, MethodError, HeadError say in a sentence what cannot be.
     """
     request = as_request(phrases, method, threshold=threshold, refine=refine, seed=seed, timestep=timestep)
+    trees_of(request.phrases, method)  # refuses what cannot be read before anything is loaded
     clock = Clock()
     with clock("encode"):
         pixels = load_picture(picture)
@@ -61,17 +66,20 @@ def segment(
 
 def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Segmenter, clock: Clock) -> Segmentation:
     """The walk from a picture in view to the result."""
-    check_length(request.phrases, backbone, segmenter)
-    unknown = {phrase: _unknown(phrase, backbone, segmenter) for phrase in request.phrases}
-    known = tuple(phrase for phrase, words in unknown.items() if not words)
+    phrases = check_words(request.phrases, backbone, segmenter)
+    trees = trees_of(request.phrases, segmenter)
+    unseen = {phrase: _unknown(phrase, backbone, segmenter) for phrase in phrases}
+    known = tuple(phrase for phrase, words in unseen.items() if not words)
     if known:
         evidence = segmenter.evidence(backbone, view, known, request, clock)
     else:
         evidence = _no_evidence()
     with clock("post"):
         found = _Found(view, request, known, evidence)
-        answers = tuple(found.answer(phrase) for phrase in request.phrases)
-        prob, mask = _union(answers, found.threshold)
+        own = {phrase: found.answer(phrase) for phrase in phrases}
+        measure = found.measure
+        answers = tuple(answer(*asked, own, measure) for asked in zip(request.phrases, trees, strict=True))
+        prob, mask = union(answers, measure.threshold, measure.default)
     return Segmentation(
         size=view.fit.original,
         method=segmenter.name,
@@ -83,17 +91,17 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         mask=mask,
         seconds=clock.seconds(),
         unet_calls=evidence.unet_calls,
-        message=" ".join(explain(backbone, unknown, evidence)),
+        message=" ".join(explain(backbone, unseen, evidence)),
         provenance={
             **evidence.provenance,
             "seed": request.seed,
             "family": backbone.family,
             "network_size": list(view.fit.network),
             "refined": request.refine,
-            "threshold": found.threshold,
+            "threshold": measure.threshold,
             "mask_threshold": evidence.mask_threshold,
             "found_threshold": evidence.found_threshold,
-            "unknown_words": {phrase: list(words) for phrase, words in unknown.items() if words},
+            "unknown_words": {phrase: list(words) for phrase, words in unseen.items() if words},
         },
     )
 
@@ -101,10 +109,11 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
 def rethreshold(result: Segmentation, threshold: float | None = None) -> Segmentation:
     """The same result cut at another threshold (None: the head's own); statuses, scores and `prob` stay."""
     check_threshold(threshold)
-    cut = result.provenance.get("mask_threshold", 0.5) if threshold is None else threshold
-    phrases = tuple(_cut(answer, cut) for answer in result.phrases)
-    prob, mask = _union(phrases, cut)
-    return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": cut})
+    default = result.provenance.get("mask_threshold", 0.5)
+    chosen = default if threshold is None else threshold
+    phrases = tuple(cut(one, chosen, default) for one in result.phrases)
+    prob, mask = union(phrases, chosen, default)
+    return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": chosen})
 
 
 def apply(result: Segmentation, settings: MaskSettings) -> np.ndarray:
@@ -114,20 +123,38 @@ def apply(result: Segmentation, settings: MaskSettings) -> np.ndarray:
     those of the result. Where nothing is found (no phrase has the status FOUND) it is empty, inverted or not: the caller says
     so.
     """
-    if not any(answer.status == FOUND for answer in result.phrases):
+    if not any(one.status == FOUND for one in result.phrases):
         return np.zeros(result.size, np.uint8)
     mask = rethreshold(result, settings.threshold).mask
     return shape(mask, grow=settings.grow, feather=settings.feather, invert=settings.invert)
 
 
-def as_request(phrases: str | Sequence[str], method: str | Segmenter | None = AUTO, **settings: Any) -> SegmentRequest:
-    """The checked request; one phrase may come as a string."""
+def as_request(
+    phrases: str | Tree | Sequence[str | Tree], method: str | Segmenter | None = AUTO, **settings: Any
+) -> SegmentRequest:
+    """The checked request; one text may come alone, and a tree of the mask language in place of text."""
+    if isinstance(phrases, Tree):
+        phrases = write(phrases)
     if isinstance(phrases, (bytes, bytearray, Mapping)) or not isinstance(phrases, Iterable):
         raise PhraseError(
             f'The words are of the type {type(phrases).__name__}; expected text or a list of texts, so give "fox" or ["fox"].'
         )
     listed = (phrases,) if isinstance(phrases, str) else tuple(phrases)
+    listed = tuple(write(one) if isinstance(one, Tree) else one for one in listed)
     return SegmentRequest(phrases=listed, method=name_of(method), **settings)
+
+
+def trees_of(texts: Iterable[str], method: str | Segmenter | None) -> tuple[Tree, ...]:
+    """What the texts say; PhraseError where one is no expression. The name of an example is taken as it stands."""
+    named = "example" in getattr(method, "needs", ())
+    return tuple(Phrase(text) if named else parse(text) for text in texts)
+
+
+def check_words(texts: Iterable[str], backbone: Backbone, segmenter: Segmenter) -> tuple[str, ...]:
+    """The phrases of all texts, each once; PhraseError where a text is no expression or a phrase is too long."""
+    phrases = tuple(dict.fromkeys(phrase for tree in trees_of(texts, segmenter) for phrase in phrases_of(tree)))
+    check_length(phrases, backbone, segmenter)
+    return phrases
 
 
 def check_length(phrases: Iterable[str], backbone: Backbone, segmenter: Segmenter) -> None:
@@ -156,23 +183,24 @@ class _Found:
     evidence: Evidence
 
     @property
-    def threshold(self) -> float:
-        chosen = self.request.threshold
-        return self.evidence.mask_threshold if chosen is None else chosen
+    def measure(self) -> Measure:
+        chosen, evidence = self.request.threshold, self.evidence
+        return Measure(
+            found=evidence.found_threshold,
+            default=evidence.mask_threshold,
+            threshold=evidence.mask_threshold if chosen is None else chosen,
+            familiar=evidence.familiar,
+        )
 
     def answer(self, phrase: str) -> PhraseResult:
-        """One phrase's map, score and status; an unknown word has a map of zeros."""
+        """One phrase's map, score and status."""
         if phrase not in self.known:
-            prob = np.zeros(self.view.fit.original, np.float32)
-            return _cut(
-                PhraseResult(text=phrase, status=UNKNOWN, score=0.0, prob=prob, box=None, area=0), self.threshold
-            )
+            return unknown(phrase, self.view.fit.original)
         row = self.known.index(phrase)
-        score = float(self.evidence.scores[row])
-        there = score >= self.evidence.found_threshold and self.evidence.familiar is not False
-        status = FOUND if there else NOT_FOUND
-        prob = self._prob(row)
-        return _cut(PhraseResult(text=phrase, status=status, score=score, prob=prob, box=None, area=0), self.threshold)
+        score, measure = float(self.evidence.scores[row]), self.measure
+        status, prob = measure.status(score), self._prob(row)
+        whole = PhraseResult(text=phrase, status=status, score=score, prob=prob, box=None, area=0)
+        return cut(whole, measure.threshold, measure.default)
 
     def _prob(self, row: int) -> np.ndarray:
         return own_size(self.evidence.logits[row], self.view, self._guide if self.request.refine else None)
@@ -192,25 +220,6 @@ def own_size(logits: np.ndarray, view: View, guide: "Guide | None") -> np.ndarra
     prob += 1
     prob *= 0.5
     return prob if guide is None else refine(prob, guide)
-
-
-def _cut(answer: PhraseResult, threshold: float) -> PhraseResult:
-    """Box and area of a phrase's mask at a threshold."""
-    mask = _mask(answer, threshold)
-    return replace(answer, box=box_of(mask), area=int(np.count_nonzero(mask)))
-
-
-def _mask(answer: PhraseResult, threshold: float) -> np.ndarray:
-    """Bool (h w): empty unless the phrase is found."""
-    return answer.prob > threshold if answer.status == FOUND else np.zeros(answer.prob.shape, bool)
-
-
-def _union(answers: Sequence[PhraseResult], threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    prob, mask = answers[0].prob.copy(), _mask(answers[0], threshold)
-    for answer in answers[1:]:
-        np.maximum(prob, answer.prob, out=prob)
-        mask |= _mask(answer, threshold)
-    return prob, mask
 
 
 def _no_evidence() -> Evidence:

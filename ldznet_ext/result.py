@@ -17,10 +17,13 @@ UNLABELLED = -1
 
 @dataclass(frozen=True, kw_only=True)
 class PhraseResult:
-    """One phrase's answer.
+    """The answer to one text: a phrase, or an expression of them such as "fox & !tail".
 
     `score` is the calibrated probability (0..1) that the phrase is in the picture, `prob` its float32 (h w) map in
-    0..1, `box` and `area` those of its mask in picture pixels (None and 0 when the mask is empty).
+    0..1, `box` and `area` those of its mask in picture pixels (None and 0 when the mask is empty). `terms`: the answers of an
+    expression's phrases, each once, in the order written; empty for a bare phrase. An expression has the status UNKNOWN if any
+    of its phrases has; its score is the least of a conjunction, the greatest of a disjunction, 1 of a negation; it is FOUND
+    where the phrases that are found are enough for it, and on an unfamiliar picture never. Phrases not found count as 0 in it.
     """
 
     text: str
@@ -29,6 +32,7 @@ class PhraseResult:
     prob: "np.ndarray"
     box: Box | None
     area: int
+    terms: "tuple[PhraseResult, ...]" = ()
 
 
 @dataclass(frozen=True, kw_only=True)

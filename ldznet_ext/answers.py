@@ -1,0 +1,89 @@
+"""From the answers of phrases to those of expressions, and from either to a mask; at the picture's own size, without a model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ldznet_ext.masks.components import box_of
+from ldznet_ext.masks.shape import grown
+from ldznet_ext.prompt.evaluate import mask_of, prob_of, score_of
+from ldznet_ext.prompt.parse import parse
+from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
+from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What is enough: `found`: the score from which something counts as found. `default`: the threshold in (0, 1) that suits the
+    method's maps. `threshold`: the one they are cut at. `familiar`: whether the picture is like those of training (None: unsaid).
+    """
+
+    found: float
+    default: float
+    threshold: float
+    familiar: bool | None
+
+    def status(self, score: float) -> str:
+        """FOUND or NOT_FOUND; nothing is found on an unfamiliar picture."""
+        return FOUND if score >= self.found and self.familiar is not False else NOT_FOUND
+
+
+def unknown(text: str, shape: tuple[int, int]) -> PhraseResult:
+    """The answer to a phrase with a word the model never saw, or to an expression with such a phrase: a map of zeros."""
+    return PhraseResult(text=text, status=UNKNOWN, score=0.0, prob=np.zeros(shape, np.float32), box=None, area=0)
+
+
+def answer(text: str, tree: Tree, known: Mapping[str, PhraseResult], measure: Measure) -> PhraseResult:
+    """The answer to a text out of those of its phrases; that of a bare phrase is the phrase's own."""
+    if isinstance(tree, Phrase):
+        return replace(known[tree.text], text=text)
+    terms = tuple(known[phrase] for phrase in phrases_of(tree))
+    if any(term.status == UNKNOWN for term in terms):
+        return replace(unknown(text, terms[0].prob.shape), terms=terms)
+    score = score_of(tree, {term.text: term.score for term in terms})
+    whole = PhraseResult(
+        text=text,
+        status=measure.status(score),
+        score=score,
+        prob=prob_of(tree, _maps(terms, measure.familiar), measure.default, grown),
+        box=None,
+        area=0,
+        terms=terms,
+    )
+    return cut(whole, measure.threshold, measure.default)
+
+
+def cut(answer: PhraseResult, threshold: float, default: float) -> PhraseResult:
+    """Box and area of an answer's mask at a threshold, and of its terms'."""
+    mask = mask_at(answer, threshold, default)
+    terms = tuple(cut(term, threshold, default) for term in answer.terms)
+    return replace(answer, box=box_of(mask), area=int(np.count_nonzero(mask)), terms=terms)
+
+
+def mask_at(answer: PhraseResult, threshold: float, default: float) -> np.ndarray:
+    """Bool (h w): empty unless the answer is FOUND. An expression is joined of its phrases' masks, see `prompt.evaluate`."""
+    if answer.status != FOUND:
+        return np.zeros(answer.prob.shape, bool)
+    if not answer.terms:
+        return answer.prob > threshold
+    return mask_of(parse(answer.text), _maps(answer.terms, True), threshold, default, grown)
+
+
+def union(answers: Sequence[PhraseResult], threshold: float, default: float) -> tuple[np.ndarray, np.ndarray]:
+    """The greatest probability and the joined masks of several answers."""
+    prob, mask = answers[0].prob.copy(), mask_at(answers[0], threshold, default)
+    for one in answers[1:]:
+        np.maximum(prob, one.prob, out=prob)
+        mask |= mask_at(one, threshold, default)
+    return prob, mask
+
+
+def _maps(terms: Sequence[PhraseResult], familiar: bool | None) -> dict[str, np.ndarray]:
+    """The phrases' maps as an expression reads them: one not found is 0 everywhere.
+
+    On an unfamiliar picture nothing is found and the mask is empty in any case; the map is made of what was seen, like that of
+    a bare phrase.
+    """
+    seen = familiar is False
+    return {term.text: term.prob if seen or term.status == FOUND else np.zeros_like(term.prob) for term in terms}

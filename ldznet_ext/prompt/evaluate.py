@@ -1,0 +1,103 @@
+"""One map out of the phrases' maps, the mask that is cut from it, and one score out of their scores.
+
+All maps are probabilities p for which one default threshold t is right. In that measure and = min, or = max, a weight is
+min(1, w p), growth is flat morphology. `fox@0.4` bends the map so that 0 -> 0, 0.4 -> t, 1 -> 1, in two straight lines; `!fox`
+is 1 - p, for which 1 - t would be right, bent so that t is. All of these keep the order of the pixels or turn it round, so a
+mask needs no map: each phrase is cut at the threshold carried down to it, and the masks are joined. That is exact where a map
+would be rounded: at the default threshold x and !x are complements, also where p is t.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import and_, or_
+from typing import TYPE_CHECKING
+
+from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Tree, Weight
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Grown = Callable[[np.ndarray, int], np.ndarray]
+    """Grows a bool mask or a float32 map by so many pixels; cutting before it and after it must be the same."""
+
+
+def prob_of(tree: Tree, maps: "Mapping[str, np.ndarray]", default: float, grown: "Grown") -> "np.ndarray":
+    """The map of an expression, float32 (h w) in 0..1, of its phrases' maps; `default`: the threshold that suits them."""
+    import numpy as np
+
+    def value(tree: Tree) -> "np.ndarray":
+        if isinstance(tree, Phrase):
+            return maps[tree.text]
+        if isinstance(tree, (And, Or)):
+            return reduce(np.minimum if isinstance(tree, And) else np.maximum, map(value, tree.parts))
+        part = value(tree.part)
+        if isinstance(tree, Grow):
+            return grown(part, tree.pixels)
+        if isinstance(tree, Weight):
+            return np.minimum(part * np.float32(tree.factor), np.float32(1))
+        return _bend(1 - part, 1 - default, default) if isinstance(tree, Not) else _bend(part, tree.value, default)
+
+    return value(tree)
+
+
+def mask_of(
+    tree: Tree, maps: "Mapping[str, np.ndarray]", threshold: float, default: float, grown: "Grown"
+) -> "np.ndarray":
+    """Bool (h w): where the expression's map is above the threshold; at the default one `!x` is exactly the rest of `x`."""
+
+    def cut(tree: Tree, threshold: float) -> "np.ndarray":
+        if isinstance(tree, Phrase):
+            return maps[tree.text] > threshold
+        if isinstance(tree, (And, Or)):
+            masks = (cut(part, threshold) for part in tree.parts)
+            return reduce(and_ if isinstance(tree, And) else or_, masks)
+        if isinstance(tree, Grow):
+            return grown(cut(tree.part, threshold), tree.pixels)
+        if isinstance(tree, Weight):
+            return cut(tree.part, threshold / tree.factor if threshold < 1 else threshold)
+        if isinstance(tree, Not):
+            return ~cut(tree.part, bend(1 - threshold, 1 - default, default))
+        return cut(tree.part, bend(threshold, default, tree.value))
+
+    return cut(tree, threshold)
+
+
+def score_of(tree: Tree, scores: Mapping[str, float]) -> float:
+    """How surely the expression has what it needs, 0..1: the least of a conjunction, the greatest of a disjunction.
+
+    What is only to be left out is not needed: a negation of a phrase scores 1 whether that is there or not. Negations of more
+    are read by De Morgan's laws. So an expression reaches a threshold where its phrases that reach it are enough for it.
+
+    >>> score_of(And((Phrase("fox"), Not(Phrase("tail")))), {"fox": 0.9, "tail": 0.2})
+    0.9
+    """
+
+    def score(tree: Tree, negated: bool) -> float:
+        if isinstance(tree, Phrase):
+            return 1.0 if negated else scores[tree.text]
+        if isinstance(tree, (And, Or)):
+            least = isinstance(tree, And) != negated
+            return (min if least else max)(score(part, negated) for part in tree.parts)
+        return score(tree.part, negated != isinstance(tree, Not))
+
+    return score(tree, False)
+
+
+def bend(value: float, knot: float, onto: float) -> float:
+    """A number with `knot` moved onto `onto`, 0 and 1 staying, in two straight lines (also beyond 0 and 1).
+
+    >>> bend(0.4, 0.4, 0.5), bend(0.2, 0.4, 0.5), bend(1.0, 0.4, 0.5)
+    (0.5, 0.25, 1.0)
+    """
+    if value == knot:
+        return onto
+    return value * (onto / knot) if value < knot else 1 - (1 - value) * ((1 - onto) / (1 - knot))
+
+
+def _bend(prob: "np.ndarray", knot: float, onto: float) -> "np.ndarray":
+    """As `bend`, of a map in 0..1."""
+    import numpy as np
+
+    if knot == onto:
+        return prob
+    return np.interp(prob, (0, knot, 1), (0, onto, 1)).astype(np.float32)

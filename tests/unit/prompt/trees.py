@@ -1,0 +1,55 @@
+"""Expressions as hypothesis makes them: phrases in any script, signs and quotes among them, and every node over them."""
+
+from hypothesis import strategies as st
+
+from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Tree, Weight
+
+SIGNS = [
+    "&",
+    "|",
+    "!",
+    "(",
+    ")",
+    "{",
+    "}",
+    "*",
+    "@",
+    '"',
+    "'",
+    "‘",
+    "’",
+    "“",
+    "”",
+    "\\",
+    "+12",
+    "-4",
+    "- 4",
+    "−4px",
+    "AND",
+    "NOT",
+    "and",
+]
+TEXTS = st.lists(
+    st.sampled_from([*SIGNS, "fox", "dog's", "F-16", "尾巴", "лиса", "🦊", '5"', "1.5", ",", "x"]),
+    min_size=1,
+    max_size=4,
+)
+ANY = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
+PHRASES = st.builds(Phrase, TEXTS.map(" ".join) | TEXTS.map("".join) | ANY)
+
+
+def _over(parts: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+    several = st.lists(parts, min_size=2, max_size=3).map(tuple)
+    return (
+        st.builds(And, several)
+        | st.builds(Or, several)
+        | st.builds(Not, parts)
+        | st.builds(Weight, parts, st.floats(0.001, 1000) | st.sampled_from([1.5, 6, 0.5]))
+        | st.builds(Threshold, parts, st.floats(1e-6, 0.999999) | st.sampled_from([0.4, 0.5]))
+        | st.builds(Grow, parts, st.integers(-1024, 1024))
+    )
+
+
+def trees(leaves: st.SearchStrategy[Tree] = PHRASES, most: int = 8) -> st.SearchStrategy[Tree]:
+    """Trees over such phrases."""
+    return st.recursive(leaves, _over, max_leaves=most)
