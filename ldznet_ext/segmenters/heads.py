@@ -199,4 +199,14 @@ def _load_cached(path: Path, backbone: "Backbone") -> "tuple[ZNet, HeadInfo, Fam
             while len(_heads) > KEPT_HEADS:
                 _heads.popitem(last=False)
         _heads.move_to_end(key)
+        _heads[key][0].to(device=backbone.device)  # it may have been put away
         return _heads[key]
+
+
+def put_away(device: "torch.device | str | None") -> None:
+    """Move the loaded heads to a device until they are asked for again; with None forget them."""
+    with _lock:
+        if device is None:
+            _heads.clear()
+        for head, _, _ in _heads.values():
+            head.to(device=device)
