@@ -3,7 +3,7 @@
 Nothing extra is computed: the conditional rows of the sampler's own batch are copied as they pass.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -127,11 +127,13 @@ def watch(
     device: torch.device | str | None = None,
 ) -> Iterator[AnyWatcher]:
     """Show a watcher every call of a UNet in the body."""
+
+    def begin(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        latent, timestep = read_call(args, kwargs)
+        watcher.begin(latent, timestep())
+
     with ExitStack() as stack:
-        before = unet.register_forward_pre_hook(
-            lambda module, args, kwargs: watcher.begin(*_read_call(args, kwargs)), with_kwargs=True
-        )
-        stack.callback(before.remove)
+        stack.callback(unet.register_forward_pre_hook(begin, with_kwargs=True).remove)
         for tap, port in locate(unet, taps).items():
             attach(stack, port, watcher.make_reader(tap, dtype, device))
         stack.callback(unet.register_forward_hook(lambda module, args, output: watcher.end()).remove)
@@ -147,10 +149,12 @@ def second_half(count: int) -> slice:
     return slice(count // 2, None)
 
 
-def _read_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, float]:
-    """Latent and timestep of a UNet call, diffusers' (sample, timestep, ...) or CompVis' (x, timesteps, ...)."""
+def read_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, Callable[[], float]]:
+    """Latent and timestep of a UNet call, diffusers' (sample, timestep, ...) or CompVis' (x, timesteps, ...).
+
+    The timestep is a function, for the number may have to be waited for: it lies on the device.
+    """
     given = list(args)
     latent: Any = given[0] if given else kwargs.get("sample", kwargs.get("x"))
     timestep = given[1] if len(given) > 1 else next(kwargs[name] for name in TIMESTEP_NAMES if name in kwargs)
-    value = timestep.flatten()[0] if isinstance(timestep, Tensor) else timestep
-    return latent, float(value)
+    return latent, lambda: float(timestep.flatten()[0] if isinstance(timestep, Tensor) else timestep)

@@ -1,0 +1,96 @@
+"""Masks among a run's results: after all pictures, so that buttons that go by a picture's number keep working."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ldznet_ext.hosts.webui_job import KEEP, SKIP
+from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def deliver(p: Any, processed: Any, session: Session) -> None:
+    """Put what a session found into the host's `Processed`: pictures, texts, files, remarks."""
+    if session.unchanged is not None:
+        _keep_unchanged(p, processed, session.unchanged, keep=session.job.not_found == KEEP)
+    texts = _texts(processed, session)
+    for outcome, text in zip(session.outcomes, texts, strict=True):
+        if outcome.picture is None or (session.job.not_found == SKIP and not outcome.found):
+            continue
+        for mask in outcome.masks:
+            _add(p, processed, session, outcome, mask, text)
+    lines = "".join(f"{sentence}\n" for sentence in session.sentences)
+    processed.comments = f"{getattr(processed, 'comments', '') or ''}{lines}"
+
+
+def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask, text: str) -> None:
+    assert outcome.picture is not None
+    picture = Image.fromarray(mask.grey)
+    if session.job.overlay:
+        from ldznet_ext.masks.overlay import overlay
+
+        shown = overlay(np.asarray(outcome.picture.convert("RGB")), mask.grey > 127)
+        _append(processed, Image.fromarray(shown), text)
+    _append(processed, picture, text)
+    if _saves(session) and not getattr(p, "do_not_save_samples", False):
+        _save(p, picture, outcome, text, suffix=_suffix(mask, session))
+
+
+def _append(processed: Any, picture: Image.Image, text: str) -> None:
+    """One more picture with its text. img2img's own extra masks come without one: the lists are made equally long first."""
+    while len(processed.infotexts) < len(processed.images):
+        processed.infotexts.append(processed.infotexts[-1] if processed.infotexts else text)
+    if text:
+        picture.info["parameters"] = text
+    processed.images.append(picture)
+    processed.infotexts.append(text)
+
+
+def _texts(processed: Any, session: Session) -> "Iterator[str]":
+    """The infotext of each picture; the host's list begins with the grid's where there is one."""
+    first = getattr(processed, "index_of_first_image", 0)
+    known = list(processed.infotexts)
+    last = known[-1] if known else ""
+    return (known[first + each.index] if first + each.index < len(known) else last for each in session.outcomes)
+
+
+def _saves(session: Session) -> bool:
+    from ldznet_ext.hosts import webui_settings
+
+    return session.job.save or bool(webui_settings.get("save_masks"))
+
+
+def _save(p: Any, picture: Image.Image, outcome: Outcome, text: str, *, suffix: str) -> None:
+    """Under the host's own folder and file name; names may hold the picture's number, so its turn comes back for a moment."""
+    from modules import images
+
+    turn = p.iteration, p.batch_index
+    p.iteration, p.batch_index = outcome.iteration, outcome.batch_index
+    try:
+        images.save_image(
+            picture, p.outpath_samples, "", outcome.seed, outcome.prompt, "png", info=text, p=p, suffix=suffix
+        )
+    finally:
+        p.iteration, p.batch_index = turn
+
+
+def _suffix(mask: Mask, session: Session) -> str:
+    """-mask, and with several a picture the words."""
+    words = re.sub(r"\W+", "_", mask.words).strip("_")[:40]
+    return f"-mask-{words}" if session.job.source == "nouns" and words else "-mask"
+
+
+def _keep_unchanged(p: Any, processed: Any, picture: Image.Image, *, keep: bool) -> None:
+    """An input picture in which nothing was found goes out as it came, or not at all."""
+    text = processed.infotexts[0] if processed.infotexts else ""
+    processed.images[:], processed.infotexts[:] = ([picture], [text]) if keep else ([], [])
+    if keep and p.save_samples():
+        from modules import images
+        from modules.shared import opts
+
+        seed, prompt = p.all_seeds[0], p.all_prompts[0]
+        images.save_image(picture, p.outpath_samples, "", seed, prompt, opts.samples_format, info=text, p=p)
