@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, stem_of
+from ldznet_ext.prompt.parse import parse
 from ldznet_ext.result import FOUND, UNKNOWN
 from ldznet_ext.sampling import Sampling, check_seed
-from ldznet_ext.words import check_phrase, check_prompt
+from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         action="append",
         required=True,
-        help="what to find; may be given several times",
+        help="what to find, e.g. fox or 'fox & !tail'; may be given several times",
     )
     parser.add_argument("--prompt", metavar="P", required=True, help='what to paint, e.g. "an owl"')
     parser.add_argument(
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Segment, repaint, write the files, print the answer; words that are not found are no failure."""
     check_prompt(args.prompt)
     for words in args.mask_prompt:
-        check_phrase(words)
+        parse(words)
     Sampling(steps=args.steps)  # refuses what is out of range before a model is loaded
     check_seed(args.seed)
     with console.quiet_output(), OutputFolder(args.out) as out:

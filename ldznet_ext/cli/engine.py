@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
     from ldznet_ext.cli.console import Tick
     from ldznet_ext.like import Instance
+    from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Labelling, Segmentation
     from ldznet_ext.segmenters.example import Marked
 
@@ -44,6 +45,13 @@ def segment(picture: "np.ndarray", words: Sequence[str], backbone: "Backbone", *
     from ldznet_ext.pipeline import segment as run
 
     return run(picture, list(words), backbone=backbone, **settings)
+
+
+def apply(result: "Segmentation", settings: "MaskSettings") -> "np.ndarray":
+    """`ldznet_ext.pipeline.apply`."""
+    from ldznet_ext.pipeline import apply as run
+
+    return run(result, settings)
 
 
 def as_names(names: str) -> tuple[str, ...]:
@@ -107,12 +115,14 @@ def evaluate(data: str, args: argparse.Namespace, tick: "Tick") -> dict[str, Any
     """`ldznet_ext.eval.run.evaluate` with the method the options name."""
     from ldznet_ext.eval.run import evaluate as run
     from ldznet_ext.pipeline import segment as find
+    from ldznet_ext.prompt.write import quoted
     from ldznet_ext.segmenters.methods import pick_segmenter
 
     backbone = open_backbone(args)
     segmenter = pick_segmenter(args.method, backbone)
 
     def one(picture: "np.ndarray", phrases: list[str]) -> "Segmentation":
-        return find(picture, phrases, backbone=backbone, method=segmenter, refine=args.refine)
+        literal = [quoted(phrase) for phrase in phrases]  # a data set's phrases are no expressions
+        return find(picture, literal, backbone=backbone, method=segmenter, refine=args.refine)
 
     return run(data, segment=one, limit=args.limit, method=segmenter.name, progress=tick)

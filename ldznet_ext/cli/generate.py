@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, slug
 from ldznet_ext.errors import OptionError
+from ldznet_ext.prompt.parse import parse
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, Sampling, check_seed
-from ldznet_ext.words import check_phrase, check_prompt
+from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import Backbone
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         action="append",
         default=[],
-        help="a phrase to find in it; may be given several times",
+        help="what to find in it, e.g. fox or 'fox & !tail'; may be given several times",
     )
     options.add_sampling(parser)
     parser.add_argument(
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     check_prompt(args.prompt)
     for words in args.mask:
-        check_phrase(words)
+        parse(words)
     Sampling(steps=args.steps, guidance=args.guidance)  # refuses what is out of range
     check_seed(args.seed)
     if not 1 <= args.number <= MOST:

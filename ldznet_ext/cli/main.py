@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from ldznet_ext import __version__
 from ldznet_ext.cli import console
-from ldznet_ext.errors import LdznetError
+from ldznet_ext.errors import ExpressionError, LdznetError
 
 OK, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -150,6 +150,9 @@ def _hush() -> None:
 def _explain(error: Exception) -> int:
     if console.debugging():
         traceback.print_exception(error)
+    if isinstance(error, ExpressionError):
+        console.say(str(error))  # with the text and a caret below
+        return MISTAKE
     if isinstance(error, LdznetError):
         text = console.one_line(error)
         console.say(text if text.endswith((".", "!", "?")) else f"{text}.")

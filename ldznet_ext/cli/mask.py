@@ -1,48 +1,64 @@
 """`ldznet mask PICTURE WORDS...`: what the words name, as files and as numbers."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, stem_of
-from ldznet_ext.request import SegmentRequest
+from ldznet_ext.prompt.parse import parse
+from ldznet_ext.request import OPTION, MaskSettings
+from ldznet_ext.result import FOUND
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ldznet_ext.result import Segmentation
+
+FLAGS = ("threshold", "grow", "feather", "invert", "refine", "seed", "timestep")
+"""Of the table of options; `method` is shared with other commands, and the words are arguments."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("picture", metavar="PICTURE", help="any picture file: PNG, JPEG, WebP, GIF, BMP, TIFF")
-    parser.add_argument("words", metavar="WORDS", nargs="+", help="phrases, each quoted if it has spaces")
+    parser.add_argument(
+        "words",
+        metavar="WORDS",
+        nargs="+",
+        help="expressions such as fox, 'red fox', 'fox & !tail', 'fox*1.5 | owl@0.4', 'hair +12', in single quotes for the shell; "
+        "each has its own answer, the mask is of all",
+    )
     options.add_output(parser)
     options.add_model(parser)
-    parser.add_argument(
-        "--threshold", type=options.number, help="cuts the probability into the mask, in (0, 1) (default: the head's)"
-    )
-    parser.add_argument(
-        "--no-refine", dest="refine", action="store_false", help="leave edges as the network draws them"
-    )
+    for name in FLAGS:
+        options.add_setting(parser, OPTION[name])
 
 
 def run(args: argparse.Namespace) -> int:
     """Segment, write the three files, print the answer."""
-    request = SegmentRequest(
-        phrases=tuple(args.words), method=args.method, threshold=args.threshold, refine=args.refine
-    )
+    settings = MaskSettings(method=args.method, **{name: getattr(args, name) for name in FLAGS})
+    for words in args.words:
+        parse(words)
     with console.quiet_output(), OutputFolder(args.out) as out:
-        answer, lines = _segment(args, request, out)
+        answer, lines = _segment(args, settings, out)
     console.give(args.json, answer, (*lines, outcome.wrote(args.out, answer["files"].values())))
     return 0
 
 
-def _segment(args: argparse.Namespace, request: SegmentRequest, out: OutputFolder) -> tuple[dict[str, Any], list[str]]:
+def _segment(args: argparse.Namespace, settings: MaskSettings, out: OutputFolder) -> tuple[dict[str, Any], list[str]]:
     picture = engine.read_picture(args.picture)
-    result = engine.segment(
-        picture,
-        request.phrases,
-        engine.open_backbone(args),
-        method=request.method,
-        threshold=request.threshold,
-        refine=request.refine,
-    )
-    files = outcome.write_masks(out, stem_of(args.picture), picture, result)
+    given = {"method": settings.method, "threshold": settings.threshold, "refine": settings.refine}
+    given |= {name: value for name, value in settings.to_mapping().items() if name in ("seed", "timestep")}
+    result = engine.segment(picture, tuple(args.words), engine.open_backbone(args), **given)
+    files = outcome.write_masks(out, stem_of(args.picture), picture, result, _shaped(result, settings))
     outcome.say_message(result)
     return outcome.as_object(args.picture, result, files), outcome.report(result)
+
+
+def _shaped(result: "Segmentation", settings: MaskSettings) -> "np.ndarray | None":
+    """The mask grown, feathered and inverted as asked, uint8 (h w); None where nothing is asked."""
+    if not (settings.grow or settings.feather or settings.invert):
+        return None
+    if settings.invert and not any(answer.status == FOUND for answer in result.phrases):
+        console.say("Nothing was found, so the mask stays empty and was not inverted; try other words.")
+    return engine.apply(result, settings)

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ldznet_ext.cli import console
+from ldznet_ext.request import FLAG, NUMBER, OPTION, WHOLE, Option
 from ldznet_ext.sampling import DEFAULT_STEPS
 
 if TYPE_CHECKING:
@@ -28,11 +29,21 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected one such as 0.5") from None
 
 
+def add_setting(parser: argparse.ArgumentParser, option: Option) -> None:
+    """The flag of a row of the table of options: --grow N, --invert, --no-refine."""
+    flag = option.name.replace("_", "-")
+    if option.kind == FLAG and option.default:
+        parser.add_argument(f"--no-{flag}", dest=option.name, action="store_false", help=f"do not {option.help}")
+    elif option.kind == FLAG:
+        parser.add_argument(f"--{flag}", dest=option.name, action="store_true", help=option.help)
+    else:
+        kind = {WHOLE: whole, NUMBER: number}.get(option.kind, str)
+        parser.add_argument(f"--{flag}", dest=option.name, type=kind, default=option.default, help=option.help)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which method and model, and where it computes."""
-    parser.add_argument(
-        "--method", default="auto", help="how to segment, e.g. ldznet (default: the best the model has)"
-    )
+    add_setting(parser, OPTION["method"])
     add_backbone(parser)
 
 

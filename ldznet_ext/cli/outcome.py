@@ -15,15 +15,21 @@ if TYPE_CHECKING:
 KINDS = ("mask", "prob", "overlay")
 
 
-def write_masks(out: OutputFolder, stem: str, picture: "np.ndarray", result: "Segmentation") -> dict[str, str]:
-    """Write mask (8-bit, 0/255), prob (16-bit) and overlay (RGB), all at the picture's size; their names by kind."""
+def write_masks(
+    out: OutputFolder, stem: str, picture: "np.ndarray", result: "Segmentation", shaped: "np.ndarray | None" = None
+) -> dict[str, str]:
+    """Write mask (8-bit), prob (16-bit) and overlay (RGB), all at the picture's size; their names by kind.
+
+    shaped: the mask as uint8 (h w) where it is not the result's own, which is 0 and 255.
+    """
     from ldznet_ext.masks.ops import to_eight_bits, to_sixteen_bits
     from ldznet_ext.masks.overlay import overlay
 
+    mask = to_eight_bits(result.mask) if shaped is None else shaped
     return {
-        "mask": out.write(f"{stem}_mask.png", png(to_eight_bits(result.mask))),
+        "mask": out.write(f"{stem}_mask.png", png(mask)),
         "prob": out.write(f"{stem}_prob.png", png(to_sixteen_bits(result.prob))),
-        "overlay": out.write(f"{stem}_overlay.png", png(overlay(picture, result.mask))),
+        "overlay": out.write(f"{stem}_overlay.png", png(overlay(picture, mask > 127))),
     }
 
 
@@ -62,9 +68,10 @@ def spent(result: "Segmentation | Labelling") -> dict[str, Any]:
 
 
 def report(result: "Segmentation") -> list[str]:
-    """A line a phrase, for people."""
-    width = max(len(answer.text) for answer in result.phrases)
-    return [_line(answer, min(width, 40)) for answer in result.phrases]
+    """A line an answer, for people, and below an expression's a line for each of its phrases."""
+    rows = [row for answer in result.phrases for row in (("", answer), *(("  ", term) for term in answer.terms))]
+    width = min(40, max(len(before) + len(answer.text) for before, answer in rows))
+    return [before + _line(answer, width - len(before)) for before, answer in rows]
 
 
 def wrote(folder: str, names: Iterable[str]) -> str:
@@ -79,7 +86,8 @@ def say_message(result: "Segmentation | Labelling") -> None:
 
 
 def _phrase(answer: "PhraseResult") -> dict[str, Any]:
-    return {"text": answer.text, **judged(answer)}
+    terms = {"terms": [_phrase(term) for term in answer.terms]} if answer.terms else {}
+    return {"text": answer.text, **judged(answer), **terms}
 
 
 def judged(answer: "PhraseResult | ClassResult") -> dict[str, Any]:

@@ -1,10 +1,16 @@
 """`ldznet mask`: the files, the object, the sentences."""
 
+import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from ldznet_ext.cli import engine, mask
+from ldznet_ext.masks.shape import shape
+from ldznet_ext.request import OPTION
 
 KEYS = ["picture", "size", "method", "model", "familiar", "phrases", "files", "seconds", "unet_calls"]
 
@@ -25,8 +31,8 @@ def test_the_object_and_the_files(ldznet, fake, photo, tmp_path):
     assert answer["files"] == {kind: f"my photo_{kind}.png" for kind in ("mask", "prob", "overlay")}
     out = tmp_path / "deep" / "out"
     assert names(out) == set(answer["files"].values())
-    mask = np.asarray(Image.open(out / answer["files"]["mask"]))
-    assert mask.dtype == np.uint8 and mask.shape == (12, 20) and set(np.unique(mask)) == {0, 255}
+    cut = np.asarray(Image.open(out / answer["files"]["mask"]))
+    assert cut.dtype == np.uint8 and cut.shape == (12, 20) and set(np.unique(cut)) == {0, 255}
     prob = np.asarray(Image.open(out / answer["files"]["prob"]))
     assert (
         prob.dtype == np.uint16 and prob.max() == round(0.75 * 65535) and prob.min() == round(np.float32(0.1) * 65535)
@@ -159,3 +165,75 @@ def test_names_too_long_for_a_file_system_are_cut(ldznet, fake, tmp_path):
     Image.new("RGB", (3, 2)).save(tmp_path / ("é" * 120 + ".png"))
     files = ldznet("mask", "é" * 120 + ".png", "fox", "--json").json["files"]
     assert all((tmp_path / name).is_file() and name.startswith("é" * 90) for name in files.values())
+
+
+def test_the_flags_are_the_table_of_options():
+    parser = argparse.ArgumentParser()
+    mask.add_arguments(parser)
+    defaults = vars(parser.parse_args(["photo.png", "fox"]))
+    assert {name: defaults[name] for name in OPTION if name != "words"} == {
+        name: option.default for name, option in OPTION.items() if name != "words"
+    }
+    told = " ".join(parser.format_help().split())
+    assert all(option.help in told for name, option in OPTION.items() if name != "words")
+
+
+def test_the_mask_is_shaped_and_the_answers_stay(ldznet, fake, photo, tmp_path):
+    plain = ldznet("mask", photo, "fox", "--json").json
+    shaped = ldznet("mask", photo, "fox", "--grow", "-2", "--feather", "1.5", "--invert", "--json", "-o", "out").json
+    assert shaped["phrases"] == plain["phrases"]
+    before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("my photo_mask.png", "out/my photo_mask.png"))
+    np.testing.assert_array_equal(after, shape(before > 0, grow=-2, feather=1.5, invert=True))
+    assert len(np.unique(after)) > 2
+    assert fake.asked[1][1][1] == {"method": "auto", "threshold": None, "refine": True}
+
+
+def test_nothing_found_is_not_inverted_and_that_is_said(ldznet, fake, photo, tmp_path):
+    ran = ldznet("mask", photo, "owl", "--invert")
+    assert ran.code == 0 and "stays empty and was not inverted" in ran.err
+    assert not np.asarray(Image.open(tmp_path / "my photo_mask.png")).any()
+
+
+def test_seed_and_timestep_reach_the_engine(ldznet, fake, photo):
+    ldznet("mask", photo, "fox", "--seed", "3", "--timestep=300")
+    assert fake.asked[0][1][1] == {"method": "auto", "threshold": None, "refine": True, "seed": 3, "timestep": 300}
+
+
+@pytest.mark.parametrize(
+    "flag", ["--grow=257", "--grow=1.5", "--feather=-1", "--feather=nan", "--timestep=1000", "--seed=-1"]
+)
+def test_a_setting_out_of_range_is_refused_by_name(ldznet, fake, photo, flag):
+    assert flag[2:].split("=")[0] in ldznet("mask", photo, "fox", flag).complaint.lower()
+    assert not fake.asked
+
+
+def test_words_that_cannot_be_read_are_pointed_at(ldznet, fake, photo, tmp_path):
+    for command in (
+        ("mask", photo),
+        ("generate", "a fox", "--mask"),
+        ("edit", photo, "--prompt", "x", "--mask-prompt"),
+    ):
+        ran = ldznet(*command, "fox & & tail", "-o", "out")
+        said, shown, caret = ran.err.removesuffix("\n").split("\n")
+        assert (ran.code, ran.out) == (2, "") and said.startswith('After "&" stands "&"; expected a phrase')
+        assert shown == "    fox & & tail" and caret == "          ^"
+    assert not fake.asked and names(tmp_path) == {photo.name}
+
+
+def test_the_terms_of_an_expression_are_told(ldznet, fake, photo, monkeypatch):
+    ask = fake.segment
+
+    def segment(picture, words, backbone, **settings):
+        result = ask(picture, words, backbone, **settings)
+        terms = ask(picture, ["fox", "owl"], backbone).phrases
+        return replace(result, phrases=(replace(result.phrases[0], terms=terms), *result.phrases[1:]))
+
+    monkeypatch.setattr(engine, "segment", segment)
+    first, second = ldznet("mask", photo, "fox & !owl", "fox", "--json").json["phrases"]
+    assert [(term["text"], term["status"]) for term in first["terms"]] == [("fox", "found"), ("owl", "not found")]
+    assert list(first["terms"][0]) == ["text", "status", "score", "box", "area"] and "terms" not in second
+    assert [line.split("  ")[:3] for line in ldznet("mask", photo, "fox & !owl").out.splitlines()[:3]] == [
+        ["fox & !owl", "found, score 0.90, box 0,0 to 10,12, 120 pixels"],
+        ["", "fox", ""],
+        ["", "owl", ""],
+    ]

@@ -1,0 +1,178 @@
+"""Expressions through the whole walk: statuses, scores, masks, thresholds, what is asked of the model and how often."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ldznet_ext.errors import ExpressionError, PhraseError
+from ldznet_ext.hosts.standalone import StandaloneBackbone
+from ldznet_ext.masks.shape import grown
+from ldznet_ext.pipeline import apply, rethreshold, segment
+from ldznet_ext.prompt.tree import And, Not, Or, Phrase
+from ldznet_ext.request import MaskSettings, SegmentRequest
+from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, Segmentation
+from ldznet_ext.segmenters.base import Clock, Evidence
+from ldznet_ext.segmenters.view import View
+from tests.tiny import picture
+from tests.unit.prompt.trees import trees
+
+SCORES = {"fox": 0.9, "snow": 0.8, "owl": 0.1, "balloon": 0.2, "black & white": 0.9}
+WORDS = st.sampled_from([Phrase("fox"), Phrase("snow"), Phrase("owl")])
+
+
+class Painted:
+    """A method that finds each word by its score, and sees it as a map of its own; `t` is where half of the map lies."""
+
+    name = "painted"
+    needs: frozenset[str] = frozenset()
+    rank: ClassVar[int] = 0
+
+    def __init__(self, **evidence: object) -> None:
+        self.settings, self.asked = {"calibrated": True, "familiar": True, **evidence}, []
+
+    def evidence(
+        self, backbone: object, view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
+    ) -> Evidence:
+        self.asked.append(tuple(phrases))
+        logits = [np.random.default_rng(len(phrase)).normal(0, 2, view.fit.network) for phrase in phrases]
+        scores = np.array([SCORES[phrase] for phrase in phrases], np.float32)
+        return Evidence(logits=np.array(logits, np.float32), scores=scores, **self.settings)
+
+
+def find(backbone: StandaloneBackbone, words: object, method: Painted | None = None, **more: object) -> Segmentation:
+    return segment(picture(64, 128), words, backbone=backbone, method=method or Painted(), refine=False, **more)
+
+
+def test_all_phrases_of_all_expressions_are_asked_for_once(backbone: StandaloneBackbone) -> None:
+    method = Painted()
+    result = find(backbone, ["fox & !owl", "owl | snow", "fox", "cat & fox"], method)
+    assert method.asked == [("fox", "owl", "snow")]
+    assert [answer.text for answer in result.phrases] == ["fox & !owl", "owl | snow", "fox", "cat & fox"]
+    assert [[term.text for term in answer.terms] for answer in result.phrases] == [
+        ["fox", "owl"],
+        ["owl", "snow"],
+        [],
+        ["cat", "fox"],
+    ]
+
+
+@pytest.mark.parametrize("text", ["fox", "owl", " fox ", '"fox"', "(fox)"])
+def test_a_bare_phrase_is_what_it_was(backbone: StandaloneBackbone, text: str) -> None:
+    bare, plain = find(backbone, text), find(backbone, "fox" if "fox" in text else "owl")
+    answer, own = bare.phrases[0], plain.phrases[0]
+    assert (answer.text, answer.terms) == (text, ())
+    assert (answer.status, answer.score, answer.box, answer.area) == (own.status, own.score, own.box, own.area)
+    np.testing.assert_array_equal(answer.prob, own.prob)
+    np.testing.assert_array_equal(bare.mask, plain.mask)
+    assert own.prob.max() > 0.9  # also of what is not found
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "score"),
+    [
+        ("fox & snow", FOUND, 0.8),
+        ("fox & owl", NOT_FOUND, 0.1),
+        ("fox | owl", FOUND, 0.9),
+        ("owl | balloon", NOT_FOUND, 0.2),
+        ("fox & !owl", FOUND, 0.9),
+        ("!owl", FOUND, 1.0),
+        ("!fox", FOUND, 1.0),
+        ("!!owl", NOT_FOUND, 0.1),
+        ("owl*9 +9", NOT_FOUND, 0.1),
+        ("fox | cat", UNKNOWN, 0.0),
+        ("fox & !cat", UNKNOWN, 0.0),
+    ],
+)
+def test_the_status_of_an_expression(backbone: StandaloneBackbone, text: str, status: str, score: float) -> None:
+    result = find(backbone, text)
+    answer = result.phrases[0]
+    assert (answer.status, answer.score) == (status, pytest.approx(score))
+    if status != FOUND:
+        assert answer.box is None and answer.area == 0 and not result.mask.any() and not answer.prob.any()
+
+
+def test_a_phrase_not_found_counts_as_nothing(backbone: StandaloneBackbone) -> None:
+    fox = find(backbone, "fox").mask
+    for text in ("fox & !owl", "fox | owl", "fox & !(owl +30)"):
+        np.testing.assert_array_equal(find(backbone, text).mask, fox)
+    assert find(backbone, "!owl").mask.all()
+
+
+def test_masks_join_as_they_should(backbone: StandaloneBackbone) -> None:
+    fox, snow = find(backbone, "fox").mask, find(backbone, "snow").mask
+    for text, expected in {
+        "fox & snow": fox & snow,
+        "fox | snow": fox | snow,
+        "fox & !snow": fox & ~snow,
+        "!fox": ~fox,
+        "fox +3": grown(fox, 3),
+        "fox -2 | snow": grown(fox, -2) | snow,
+        "fox@0.8": find(backbone, "fox", threshold=0.8).mask,
+    }.items():
+        result = find(backbone, text)
+        np.testing.assert_array_equal(result.mask, expected, err_msg=text)
+        assert result.phrases[0].area == expected.sum()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(tree=trees(WORDS, most=4), default=st.sampled_from([0.5, 0.3, 0.85]))
+def test_x_and_not_x_are_complements(backbone: StandaloneBackbone, tree: object, default: float) -> None:
+    x, rest = (find(backbone, one, Painted(mask_threshold=default)).mask for one in (tree, Not(tree)))
+    np.testing.assert_array_equal(rest, ~x)
+
+
+def test_an_unfamiliar_picture_has_an_empty_mask_whatever_is_asked(backbone: StandaloneBackbone) -> None:
+    result = find(backbone, ["!fox", "fox | snow"], Painted(familiar=False))
+    assert [answer.status for answer in result.phrases] == [NOT_FOUND, NOT_FOUND] and not result.mask.any()
+    assert result.phrases[0].prob.min() < 0.1 < 0.9 < result.phrases[0].prob.max()  # what was seen is still there
+    assert not apply(result, MaskSettings(invert=True)).any()
+
+
+def test_an_unknown_word_is_said_and_empties_its_own_expression_alone(backbone: StandaloneBackbone) -> None:
+    result = find(backbone, ["fox & !cat", "fox"])
+    assert 'never saw "cat" in training' in result.message and result.provenance["unknown_words"] == {"cat": ["cat"]}
+    np.testing.assert_array_equal(result.mask, result.phrases[1].prob > 0.5)
+    assert [term.status for term in result.phrases[0].terms] == [FOUND, UNKNOWN]
+
+
+def test_another_threshold_needs_no_model(backbone: StandaloneBackbone) -> None:
+    words, method = ["fox@0.7 & !snow", "!owl", "fox | snow -1", "snow"], Painted(mask_threshold=0.4)
+    asked = find(backbone, words, method, threshold=0.2)
+    for threshold in (0.6, 0.9, None):
+        again, expected = rethreshold(asked, threshold), find(backbone, words, method, threshold=threshold)
+        np.testing.assert_array_equal(again.mask, expected.mask)
+        assert [_facts(answer) for answer in again.phrases] == [_facts(answer) for answer in expected.phrases]
+    assert rethreshold(asked, 0.9).phrases[0].area < asked.phrases[0].area
+
+
+def _facts(answer: object) -> tuple[object, ...]:
+    return answer.text, answer.status, answer.score, answer.box, answer.area, tuple(map(_facts, answer.terms))
+
+
+def test_the_union_is_of_the_answers(backbone: StandaloneBackbone) -> None:
+    result = find(backbone, ["fox & snow", "owl"])
+    np.testing.assert_array_equal(result.prob, np.maximum(result.phrases[0].prob, result.phrases[1].prob))
+    np.testing.assert_array_equal(result.mask, result.phrases[0].prob > 0.5)
+
+
+def test_trees_are_taken_in_place_of_text(backbone: StandaloneBackbone) -> None:
+    tree = And((Phrase("fox"), Not(Or((Phrase("snow"), Phrase("owl"))))))
+    result = find(backbone, tree)
+    assert result.phrases[0].text == "fox & !(snow | owl)"
+    np.testing.assert_array_equal(result.mask, find(backbone, ["fox & !(snow | owl)"]).mask)
+
+
+def test_words_that_cannot_be_read_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ExpressionError, match="a phrase there"):
+        segment("nowhere.png", ["fox", "fox &"])
+
+
+def test_too_long_is_a_phrase_not_an_expression(backbone: StandaloneBackbone) -> None:
+    long = " & ".join(["fox fox fox fox fox"] * 20)
+    assert segment(picture(), long, backbone=backbone).phrases[0].status != UNKNOWN
+    with pytest.raises(PhraseError, match="too long for the text encoder"):
+        segment(picture(), f"owl & {'fox ' * 76}", backbone=backbone)
