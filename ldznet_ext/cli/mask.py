@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         metavar="WORDS",
         nargs="+",
-        help="expressions such as fox, 'red fox', 'fox & !tail', 'fox*1.5 | owl@0.4', 'hair +12', in single quotes for the shell; "
+        help="expressions such as fox, 'red fox', 'fox & !tail', 'fox*1.5 | owl@0.4', 'hair +12', in single quotes for a shell; "
         "each has its own answer, the mask is of all",
     )
     options.add_output(parser)
