@@ -1,4 +1,4 @@
-"""Everything a reviewer would check, in one command: format, lint, types, import directions, unit tests.
+"""Everything a reviewer would check, in one command: format, lint, types, import directions, web UIs' pins, unit tests.
 
 `python tools/check.py [NAME...]` runs all of them, or those named, and ends with a line for each; `make check` calls it.
 """
@@ -15,6 +15,7 @@ CHECKS = {
     "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "."],
     "types": [PYTHON, "-m", "pyright", "--pythonpath", PYTHON],
     "imports": [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
+    "pins": [PYTHON, "tools/check_pins.py"],
     "tests": [PYTHON, "-m", "pytest", "-q", "tests/unit"],
 }
 
@@ -28,7 +29,7 @@ def main(names: list[str]) -> int:
     for name in names or CHECKS:
         start = time.monotonic()
         done = subprocess.run(CHECKS[name], cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode or name == "tests":
+        if done.returncode or name in ("pins", "tests"):
             print(done.stdout + done.stderr)
         verdicts.append((name, done.returncode == 0, time.monotonic() - start))
     for name, passed, seconds in verdicts:

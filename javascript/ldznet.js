@@ -1,0 +1,149 @@
+// The page's side of LD-ZNet masks: masks onto the inpaint canvas, the right tab in front, tooltips. One global object;
+// elements are found by elem_id alone, never by their text, which hosts translate.
+
+const ldznet = {
+    tips: {
+        ldznet_inpaint_undo: "Undo: the mask as it was before the last words",
+        ldznet_inpaint_clear: "Empty the mask",
+        ldznet_upload_undo: "Undo: the mask as it was before the last words",
+        ldznet_upload_clear: "Empty the mask",
+        ldznet_tab_refresh: "Look again which checkpoint is loaded and which heads are there",
+        ldznet_txt2img_mask: "Masks of this picture: open it in the LD-ZNet tab",
+        ldznet_txt2img_to_inpaint: "Inpaint: send this picture with the mask of the accordion's words",
+        ldznet_txt2img_cut: "Cut out what the accordion's words name",
+        ldznet_img2img_mask: "Masks of this picture: open it in the LD-ZNet tab",
+        ldznet_img2img_to_inpaint: "Inpaint: send this picture with the mask of the accordion's words",
+        ldznet_img2img_cut: "Cut out what the accordion's words name",
+    },
+    INPAINT: "img2img_inpaint_tab",
+    UPLOAD: "img2img_inpaint_upload_tab",
+
+    root() {
+        return typeof gradioApp === "function" ? gradioApp() : document;
+    },
+
+    byId(id) {
+        return ldznet.root().querySelector(`#${id}`);
+    },
+
+    wait(ms) {
+        return new Promise((resolve) => setTimeout(resolve, ms));
+    },
+
+    // Bring the tab to the front that is the element with this id, among those of its row.
+    select(tabs, id) {
+        const row = ldznet.byId(tabs);
+        if (!row) return false;
+        const items = Array.from(row.children).filter((child) => child.classList.contains("tabitem"));
+        const buttons = row.querySelectorAll(":scope > .tab-nav > button, :scope > [role=tablist] > button");
+        const button = buttons[items.findIndex((item) => item.id === id)];
+        if (button) button.click();
+        return Boolean(button);
+    },
+
+    view(name) {
+        ldznet.select("ldznet_tab_views", `ldznet_tab_view_${name}`);
+    },
+
+    open_tab(view) {
+        ldznet.select("tabs", "tab_ldznet");
+        if (view) ldznet.view(view);
+    },
+
+    open_inpaint(id) {
+        ldznet.select("tabs", "tab_img2img");
+        ldznet.select("mode_img2img", id);
+    },
+
+    // The gallery's selected picture as the host hands it to Python, and whatever else was given.
+    chosen(gallery, ...rest) {
+        const there = Array.isArray(gallery) && gallery.length;
+        return [there ? extract_image_from_gallery(gallery)[0] : null, ...rest];
+    },
+
+    async picture(url) {
+        const picture = new Image();
+        picture.src = url;
+        await picture.decode();
+        return picture;
+    },
+
+    // Draw a mask (a data URL: black, its alpha the mask) in place of what the sketch canvas holds, and tell the component.
+    // A picture that has only just arrived is laid out anew once or twice, which empties the canvas: so look again.
+    async paint(id, url) {
+        if (!url) return;
+        const turn = (ldznet.turn = (ldznet.turn || 0) + 1);
+        const picture = await ldznet.picture(url);
+        const probe = ldznet.probe(picture);
+        let canvas = await ldznet.canvas(id, picture);
+        if (!canvas) return;
+        ldznet.draw(id, canvas, picture);
+        for (const ms of [80, 160, 320, 640]) {
+            await ldznet.wait(ms);
+            if (turn !== ldznet.turn) return;
+            const now = ldznet.byId(id)?.querySelector('canvas[key="mask"]');
+            if (now && !(now === canvas && ldznet.holds(now, probe, picture))) {
+                canvas = now;
+                ldznet.draw(id, canvas, picture);
+            }
+        }
+    },
+
+    // The mask's canvas once it has the picture's size; after five seconds whatever there is.
+    async canvas(id, picture) {
+        let found = null;
+        for (let tries = 0; tries < 50; tries++) {
+            found = ldznet.byId(id)?.querySelector('canvas[key="mask"]') || null;
+            if (found && found.width === picture.naturalWidth && found.height === picture.naturalHeight) break;
+            await ldznet.wait(100);
+        }
+        return found;
+    },
+
+    draw(id, canvas, picture) {
+        const context = canvas.getContext("2d");
+        context.globalCompositeOperation = "source-over";
+        context.clearRect(0, 0, canvas.width, canvas.height);
+        context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+        const face = ldznet.byId(id).querySelector('canvas[key="interface"]');
+        const place = face.getBoundingClientRect();
+        // a stroke far outside: nothing is painted, but the component reads its canvas
+        const where = {bubbles: true, clientX: place.left - 9999, clientY: place.top - 9999};
+        face.dispatchEvent(new MouseEvent("mousedown", where));
+        face.dispatchEvent(new MouseEvent("mouseup", where));
+    },
+
+    // A pixel that the mask covers, as fractions of its sides; null where it is empty.
+    probe(picture) {
+        const small = document.createElement("canvas");
+        small.width = small.height = 64;
+        const context = small.getContext("2d");
+        context.drawImage(picture, 0, 0, 64, 64);
+        const data = context.getImageData(0, 0, 64, 64).data;
+        let best = -1;
+        for (let at = 3; at < data.length; at += 4) if (data[at] > 200 && (best < 0 || data[at] > data[best])) best = at;
+        return best < 0 ? null : [((best >> 2) % 64 + 0.5) / 64, (Math.floor((best >> 2) / 64) + 0.5) / 64];
+    },
+
+    holds(canvas, probe) {
+        if (!probe) return true;
+        const [x, y] = [Math.floor(probe[0] * canvas.width), Math.floor(probe[1] * canvas.height)];
+        return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3] > 100;
+    },
+
+    start() {
+        for (const [id, tip] of Object.entries(ldznet.tips)) {
+            const element = ldznet.byId(id);
+            if (element) element.title = tip;
+        }
+    },
+
+    // What is loaded may have changed since the tab was last looked at.
+    shown() {
+        const content = typeof get_uiCurrentTabContent === "function" ? get_uiCurrentTabContent() : null;
+        if (content && content.id === "tab_ldznet") ldznet.byId("ldznet_tab_refresh")?.click();
+    },
+};
+
+if (typeof onUiLoaded === "function") onUiLoaded(ldznet.start);
+if (typeof onUiTabChange === "function") onUiTabChange(ldznet.shown);

@@ -1,0 +1,77 @@
+"""What a person reads beside a mask: every phrase as found, not found, unknown word or unfamiliar, with its score. HTML.
+
+Words come from outside and are escaped; classes are ours, so that the host's theme colours them.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
+
+UNFAMILIAR = "unfamiliar"
+CLASSES = {FOUND: "found", NOT_FOUND: "absent", UNKNOWN: "unknown", UNFAMILIAR: "unfamiliar"}
+
+
+def status_of(answer: PhraseResult, familiar: bool | None) -> str:
+    """One of found, not found, unknown word, unfamiliar."""
+    return UNFAMILIAR if familiar is False and answer.status == NOT_FOUND else answer.status
+
+
+def describe(result: Segmentation) -> str:
+    """All phrases of a result, what was used and what should be known."""
+    return _box(_chips(result), [result.message, _origin(result)])
+
+
+def describe_regions(result: Segmentation) -> str:
+    """The same for the things of a prompt: those shown first, those that are not there after them in grey."""
+    there = [one for one in result.phrases if one.status == FOUND]
+    heading = "Click a region to take it as the mask." if there else "None of the prompt's things was found."
+    return _box(_chips(result), [heading, result.message, _origin(result)])
+
+
+def complaint(sentence: str) -> str:
+    """One sentence about what cannot be."""
+    return f'<div class="ldznet-message ldznet-complaint" role="alert"><p>{escape(sentence)}</p></div>'
+
+
+def remark(sentence: str) -> str:
+    """One sentence that is no complaint."""
+    return f'<div class="ldznet-message"><p>{escape(sentence)}</p></div>'
+
+
+def chip(text: str, status: str, score: float | None = None) -> str:
+    """A phrase with its status.
+
+    >>> chip("<fox>", "found", 0.934)
+    '<span class="ldznet-chip ldznet-found"><b>&lt;fox&gt;</b> found 0.93</span>'
+    """
+    number = "" if score is None or status == UNKNOWN else f" {score:.2f}"
+    return f'<span class="ldznet-chip ldznet-{CLASSES[status]}"><b>{escape(text)}</b> {status}{number}</span>'
+
+
+def _chips(result: Segmentation) -> str:
+    listed = [chip(one.text, status_of(one, result.familiar), one.score) for one in _all(result.phrases)]
+    return "".join(listed)
+
+
+def _all(phrases: Sequence[PhraseResult]) -> Iterable[PhraseResult]:
+    """Each answer, an expression's phrases after it."""
+    seen: set[str] = set()
+    for one in phrases:
+        for each in (one, *one.terms):
+            if each.text not in seen:
+                seen.add(each.text)
+                yield each
+
+
+def _origin(result: Segmentation) -> str:
+    """By what, how long, and whether it was free."""
+    seconds = result.seconds.get("total", sum(result.seconds.values()))
+    passes = result.unet_calls
+    free = "no extra pass" if not passes else f"{passes} pass{'es' * (passes > 1)}"
+    return f"{result.method} on {result.model}, {seconds:.1f} s, {free} of the diffusion model."
+
+
+def _box(chips: str, sentences: Iterable[str]) -> str:
+    written = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
+    return f'<div class="ldznet-message"><div class="ldznet-chips">{chips}</div>{written}</div>'
