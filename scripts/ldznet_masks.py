@@ -13,7 +13,9 @@ logger = logging.getLogger("ldznet")
 try:
     from ldznet_ext.hosts.webui_entry import Entry
 except Exception as error:
-    logger.error("LD-ZNet masks could not be loaded (%s: %s); the web UI works without them.", type(error).__name__, error)
+    logger.error(
+        "LD-ZNet masks could not be loaded (%s: %s); the web UI works without them.", type(error).__name__, error
+    )
 else:
     entry = Entry()
 

@@ -12,7 +12,9 @@ def save_cut_out(cut: Image.Image, mask: np.ndarray, words: str) -> str:
 
     folder = shared.opts.outdir_samples or shared.opts.outdir_img2img_samples
     saved = [
-        images.save_image(picture, folder, "", prompt=words, extension="png", info=f"LD-ZNet words: {words}", suffix=suffix)
+        images.save_image(
+            picture, folder, "", prompt=words, extension="png", info=f"LD-ZNet words: {words}", suffix=suffix
+        )
         for picture, suffix in ((cut, "-cutout"), (Image.fromarray(mask), "-mask"))
     ]
     names = " and ".join(Path(path).name for path, _ in saved)

@@ -85,7 +85,13 @@ class Binder:
             if layer in classes and self._last_canvas:
                 self._layer(component)
                 return
-        known = (*CANVAS_IDS, BASE, MASK, *(f"{tab}_gallery" for tab in TABS), *(f"{tab}_send_to_extras" for tab in TABS))
+        known = (
+            *CANVAS_IDS,
+            BASE,
+            MASK,
+            *(f"{tab}_gallery" for tab in TABS),
+            *(f"{tab}_send_to_extras" for tab in TABS),
+        )
         words = tuple(f"ldznet_{tab}_words" for tab in TABS)
         if elem_id not in (*known, *words) or elem_id in self.found:
             return
@@ -140,7 +146,11 @@ class Binder:
         event = None
         for trigger in (made.button.click, made.words.submit):
             event = listen(
-                trigger, send, [made.words, made.method, *cuts, source], [*target.both_outputs, made.status, made.handle], progress="minimal"
+                trigger,
+                send,
+                [made.words, made.method, *cuts, source],
+                [*target.both_outputs, made.status, made.handle],
+                progress="minimal",
             )
             _arrive(event, target, made.handle)
 
@@ -186,23 +196,35 @@ class Binder:
         shown = made.extra
         listen(
             listen(
-                bar.mask.click, self._into_tab, [gallery, words], [made.picture, made.prompt, made.words, bar.status],
+                bar.mask.click,
+                self._into_tab,
+                [gallery, words],
+                [made.picture, made.prompt, made.words, bar.status],
                 js="(gallery, words) => ldznet.chosen(gallery, words)",
             ).then,
-            None, js="() => ldznet.open_tab()",
+            None,
+            js="() => ldznet.open_tab()",
         )
         arrived = hidden_text(f"{bar.inpaint.elem_id}_handle")
         if "inpaint" in self.canvases:
             target = self.canvases["inpaint"]
             event = listen(
-                bar.inpaint.click, lambda value, text: self._both(target, self._find(value, text)), [gallery, words],
-                [*target.both_outputs, bar.status, arrived], js="(gallery, words) => ldznet.chosen(gallery, words)", progress="minimal",
+                bar.inpaint.click,
+                lambda value, text: self._both(target, self._find(value, text)),
+                [gallery, words],
+                [*target.both_outputs, bar.status, arrived],
+                js="(gallery, words) => ldznet.chosen(gallery, words)",
+                progress="minimal",
             )
             _arrive(event, target, arrived)
         outputs = [shown["overlay"], shown["mask"], bar.status, made.handle, made.picture]
         event = listen(
-            bar.cut.click, self._cut, [gallery, words], [*outputs, arrived],
-            js="(gallery, words) => ldznet.chosen(gallery, words)", progress="minimal",
+            bar.cut.click,
+            self._cut,
+            [gallery, words],
+            [*outputs, arrived],
+            js="(gallery, words) => ldznet.chosen(gallery, words)",
+            progress="minimal",
         )
         listen(event.then, None, [arrived], js="(done) => { if (done) ldznet.open_tab('cut'); }")
 
@@ -215,7 +237,12 @@ class Binder:
 
         shown = self.open_picture(value)
         if shown is None:
-            return [update(), update(), update(), complaint("There is no picture; expected one in the gallery, so generate one first.")]
+            return [
+                update(),
+                update(),
+                update(),
+                complaint("There is no picture; expected one in the gallery, so generate one first."),
+            ]
         return [shown, _prompt_of(shown), words or update(), ""]
 
     def _cut(self, value: Any, words: str) -> list[Any]:
@@ -224,7 +251,14 @@ class Binder:
         if view.mask is None or not view.mask.any():
             return [update(), update(), view.message, view.handle, update(), ""]
         cut = handlers.cut_out(view.handle)
-        return [cut, Image.fromarray(view.mask), view.message, view.handle, Image.fromarray(np.asarray(cut)[..., :3]), "done"]
+        return [
+            cut,
+            Image.fromarray(view.mask),
+            view.message,
+            view.handle,
+            Image.fromarray(np.asarray(cut)[..., :3]),
+            "done",
+        ]
 
 
 def _arrive(event: Any, target: Canvas, handle: Any, place: str = "INPAINT") -> None:

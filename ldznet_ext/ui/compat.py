@@ -31,7 +31,12 @@ def listen(
     """Attach to an event (`button.click`, or `.then` of what this returned). queue False: answered while a job runs."""
     extra = {JS: js} if js else {}
     return event(
-        fn=fn, inputs=list(inputs), outputs=list(outputs), queue=queue and fn is not None, show_progress=progress, **extra
+        fn=fn,
+        inputs=list(inputs),
+        outputs=list(outputs),
+        queue=queue and fn is not None,
+        show_progress=progress,
+        **extra,
     )
 
 

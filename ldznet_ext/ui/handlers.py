@@ -70,7 +70,9 @@ def recut(handle: str, cuts: Mapping[str, Any], *, sessions: Sessions = SESSIONS
     return _said(cut, keep=handle)
 
 
-def regions(desk: "Desk", picture: Any, prompt: str, settings: MaskSettings, *, sessions: Sessions = SESSIONS) -> Regions:
+def regions(
+    desk: "Desk", picture: Any, prompt: str, settings: MaskSettings, *, sessions: Sessions = SESSIONS
+) -> Regions:
     """Everything the prompt names, where it is in the picture."""
 
     def look() -> Regions:
@@ -97,7 +99,9 @@ def pick(handle: str, index: int, *, sessions: Sessions = SESSIONS) -> View:
         session = sessions.get(handle)
         shown = [one for one in session.result.phrases if one.status == FOUND]
         if not 0 <= index < len(shown):
-            raise OptionError(f"Region {index + 1} was clicked; expected one of {len(shown)}, so look for regions again.")
+            raise OptionError(
+                f"Region {index + 1} was clicked; expected one of {len(shown)}, so look for regions again."
+            )
         result = only(session.result, shown[index].text)
         settings = replace(session.settings, words=shown[index].text)
         return _shown(Session(picture=session.picture, result=result, settings=settings), sessions)
@@ -132,7 +136,7 @@ def onto_canvas(
     def paint() -> View:
         session = _ask(desk, picture, settings)
         base = _painted(painted, session.picture.shape[:2])
-        past = (*_past(handle, sessions), base)[-sessions_undos():]
+        past = (*_past(handle, sessions), base)[-sessions_undos() :]
         return _canvas(replace(session, base=base, past=past, how=how), sessions, handle)
 
     return _said(paint, keep=handle)
@@ -167,7 +171,7 @@ def clear(picture: Any, painted: Any, handle: str = "", *, sessions: Sessions = 
     def wipe() -> View:
         size = _pixels(picture).shape[:2]
         if handle and (past := _past(handle, sessions)) is not None:
-            kept = (*past, _painted(painted, size))[-sessions_undos():]
+            kept = (*past, _painted(painted, size))[-sessions_undos() :]
             _change_quietly(handle, sessions, past=kept)
         return View(message=remark("The mask is empty."), handle=handle, mask=np.zeros(size, np.uint8))
 
@@ -264,4 +268,7 @@ def _said(do: Callable[[], Any], *, keep: str = "", blank: Callable[..., Any] = 
         return blank(message=complaint(str(error)), handle=keep)
     except Exception as error:
         log.exception("LD-ZNet's panel")
-        return blank(message=complaint(f"This went wrong inside ({type(error).__name__}: {error}); the log says where."), handle=keep)
+        return blank(
+            message=complaint(f"This went wrong inside ({type(error).__name__}: {error}); the log says where."),
+            handle=keep,
+        )

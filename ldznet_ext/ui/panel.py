@@ -15,7 +15,18 @@ from PIL import Image
 from ldznet_ext.hosts.webui_job import CHOICES, JOB_OPTIONS
 from ldznet_ext.request import CHOICE, FLAG, OPTION, TEXT, MaskSettings, Option
 from ldznet_ext.ui import handlers
-from ldznet_ext.ui.compat import Canvas, annotated, box, hidden_text, listen, on_select, picture, quiet, small_button, update
+from ldznet_ext.ui.compat import (
+    Canvas,
+    annotated,
+    box,
+    hidden_text,
+    listen,
+    on_select,
+    picture,
+    quiet,
+    small_button,
+    update,
+)
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import About, Desk
@@ -43,7 +54,9 @@ def widget(option: Option, prefix: str, methods: Sequence[str] = ("auto",), **mo
     return quiet(gr.Slider(minimum=low, maximum=option.high, step=option.step, value=value, **name, **more))
 
 
-def accordion(is_img2img: bool, methods: Sequence[str] = ("auto",), opener: Callable[..., Any] | None = None) -> list[Any]:
+def accordion(
+    is_img2img: bool, methods: Sequence[str] = ("auto",), opener: Callable[..., Any] | None = None
+) -> list[Any]:
     """The accordion's components in the order of JOB_OPTIONS, closed and off; nothing else happens.
 
     opener: the host's InputAccordion, an accordion whose value is its tick; without it there is a tick inside.
@@ -113,11 +126,18 @@ def words_box(elem_id: str, methods: Sequence[str] = ("auto",)) -> WordsBox:
         with gr.Row(elem_classes=["ldznet-row"]):
             words = quiet(
                 gr.Textbox(
-                    label="Mask from text", show_label=False, container=False, lines=1, scale=6, elem_id=f"{elem_id}_words",
+                    label="Mask from text",
+                    show_label=False,
+                    container=False,
+                    lines=1,
+                    scale=6,
+                    elem_id=f"{elem_id}_words",
                     placeholder=f"Mask from text: {EXAMPLE}",
                 )
             )
-            button = quiet(gr.Button("Mask from text", variant="primary", scale=2, min_width=120, elem_id=f"{elem_id}_button"))
+            button = quiet(
+                gr.Button("Mask from text", variant="primary", scale=2, min_width=120, elem_id=f"{elem_id}_button")
+            )
             undo = small_button("↩️", f"{elem_id}_undo")
             clear = small_button("🧹", f"{elem_id}_clear")
         status = quiet(gr.HTML("", elem_id=f"{elem_id}_status"))
@@ -126,7 +146,12 @@ def words_box(elem_id: str, methods: Sequence[str] = ("auto",)) -> WordsBox:
                 cuts = {name: widget(OPTION[name], elem_id) for name in CUTS[:3]}
             with gr.Row():
                 how = quiet(
-                    gr.Radio(list(handlers.WAYS), value=handlers.REPLACE, label="What is painted already", elem_id=f"{elem_id}_how")
+                    gr.Radio(
+                        list(handlers.WAYS),
+                        value=handlers.REPLACE,
+                        label="What is painted already",
+                        elem_id=f"{elem_id}_how",
+                    )
                 )
                 method = widget(OPTION["method"], elem_id, methods)
                 cuts["invert"] = widget(OPTION["invert"], elem_id)
@@ -160,7 +185,10 @@ def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:
         _painted(listen(event, find, asked, outputs, progress="minimal"), canvas)
     for component in (*cuts, made.how):
         _painted(listen(_moved(component), cut, [made.how, made.handle, *cuts], outputs, queue=False), canvas)
-    _painted(listen(made.undo.click, lambda handle: answer(handlers.undo(handle)), [made.handle], outputs, queue=False), canvas)
+    _painted(
+        listen(made.undo.click, lambda handle: answer(handlers.undo(handle)), [made.handle], outputs, queue=False),
+        canvas,
+    )
     _painted(listen(made.clear.click, wipe, [made.handle, *canvas.inputs], outputs, queue=False), canvas)
 
 
@@ -208,7 +236,11 @@ class Tab:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def tab(desk: "Desk", connect: Callable[[Tab], None] | None = None, save: Callable[[Image.Image, np.ndarray, str], str] | None = None) -> Any:
+def tab(
+    desk: "Desk",
+    connect: Callable[[Tab], None] | None = None,
+    save: Callable[[Image.Image, np.ndarray, str], str] | None = None,
+) -> Any:
     """The tab with everything. connect: wires it to the host's own components, inside the same Blocks.
 
     save: writes (cut-out RGBA, mask, words) where the host writes pictures and answers with a sentence.
@@ -221,9 +253,18 @@ def tab(desk: "Desk", connect: Callable[[Tab], None] | None = None, save: Callab
             with gr.Column(elem_id="ldznet_tab_right"):
                 shown = _answer()
         made = Tab(
-            blocks=blocks, picture=asked["picture"], prompt=asked["prompt"], words=asked["words"], find=asked["find"],
-            look=asked["look"], handle=shown["handle"], message=shown["message"], to_inpaint=shown["to_inpaint"],
-            to_upload=shown["to_upload"], save=shown["save"], extra={**asked, **shown},
+            blocks=blocks,
+            picture=asked["picture"],
+            prompt=asked["prompt"],
+            words=asked["words"],
+            find=asked["find"],
+            look=asked["look"],
+            handle=shown["handle"],
+            message=shown["message"],
+            to_inpaint=shown["to_inpaint"],
+            to_upload=shown["to_upload"],
+            save=shown["save"],
+            extra={**asked, **shown},
         )
         _connect_tab(desk, asked, shown, save)
         if connect:
@@ -247,7 +288,12 @@ def _question(about: "About") -> dict[str, Any]:
     with gr.Row(elem_classes=["ldznet-row"]):
         made["words"] = quiet(
             gr.Textbox(
-                label="Words", show_label=False, container=False, lines=1, scale=6, elem_id="ldznet_tab_words",
+                label="Words",
+                show_label=False,
+                container=False,
+                lines=1,
+                scale=6,
+                elem_id="ldznet_tab_words",
                 placeholder=f"What to mask, for example {EXAMPLE}",
             )
         )
@@ -255,7 +301,12 @@ def _question(about: "About") -> dict[str, Any]:
     with gr.Row(elem_classes=["ldznet-row"]):
         made["prompt"] = quiet(
             gr.Textbox(
-                label="Prompt", show_label=False, container=False, lines=1, scale=6, elem_id="ldznet_tab_prompt",
+                label="Prompt",
+                show_label=False,
+                container=False,
+                lines=1,
+                scale=6,
+                elem_id="ldznet_tab_prompt",
                 placeholder="The picture's prompt: every thing it names becomes a region",
             )
         )
@@ -272,7 +323,14 @@ def _question(about: "About") -> dict[str, Any]:
             made["timestep"] = widget(OPTION["timestep"], "ldznet_tab")
             made["seed"] = widget(OPTION["seed"], "ldznet_tab")
         with gr.Row(elem_classes=["ldznet-row"]):
-            made["file"] = quiet(gr.Dropdown(choices=list(about.convertible), label="Authors' files in the model folders", elem_id="ldznet_tab_file", scale=4))
+            made["file"] = quiet(
+                gr.Dropdown(
+                    choices=list(about.convertible),
+                    label="Authors' files in the model folders",
+                    elem_id="ldznet_tab_file",
+                    scale=4,
+                )
+            )
             made["convert"] = quiet(gr.Button("Convert", elem_id="ldznet_tab_convert", scale=1, min_width=80))
     with gr.Row(elem_classes=["ldznet-row"]):
         made["about"] = quiet(gr.HTML(about_html(about), elem_id="ldznet_tab_about"))
@@ -287,7 +345,9 @@ def _answer() -> dict[str, Any]:
         with gr.TabItem("Overlay", id="overlay", elem_id="ldznet_tab_view_overlay"):
             made["overlay"] = picture("ldznet_tab_overlay", "Overlay", interactive=False, height=420, show_label=False)
         with gr.TabItem("Mask", id="mask", elem_id="ldznet_tab_view_mask"):
-            made["mask"] = picture("ldznet_tab_mask", "Mask", interactive=False, height=420, image_mode="L", show_label=False)
+            made["mask"] = picture(
+                "ldznet_tab_mask", "Mask", interactive=False, height=420, image_mode="L", show_label=False
+            )
         with gr.TabItem("Regions", id="regions", elem_id="ldznet_tab_view_regions"):
             made["regions"] = annotated("ldznet_tab_regions")
     made["message"] = quiet(gr.HTML("", elem_id="ldznet_tab_message"))
@@ -307,15 +367,28 @@ def _connect_tab(desk: "Desk", asked: dict[str, Any], shown: dict[str, Any], sav
 
     def settings_of(words: str, method: str, values: Sequence[Any]) -> MaskSettings | str:
         refine, timestep, seed = values[len(cuts) :]
-        return _settings(words, method, values[: len(cuts)], refine=refine, timestep=OPTION["timestep"].from_widget(timestep), seed=int(seed or 0))
+        return _settings(
+            words,
+            method,
+            values[: len(cuts)],
+            refine=refine,
+            timestep=OPTION["timestep"].from_widget(timestep),
+            seed=int(seed or 0),
+        )
 
     def find(given: Any, words: str, method: str, *values: Any) -> list[Any]:
         settings = settings_of(words, method, values)
-        return _views(handlers.View(message=settings) if isinstance(settings, str) else handlers.find(desk, given, settings))
+        return _views(
+            handlers.View(message=settings) if isinstance(settings, str) else handlers.find(desk, given, settings)
+        )
 
     def look(given: Any, prompt: str, method: str, *values: Any) -> list[Any]:
         settings = settings_of("", method, values)
-        found = handlers.Regions(message=settings) if isinstance(settings, str) else handlers.regions(desk, given, prompt or _prompt_of(given), settings)
+        found = (
+            handlers.Regions(message=settings)
+            if isinstance(settings, str)
+            else handlers.regions(desk, given, prompt or _prompt_of(given), settings)
+        )
         sections = None if found.picture is None else (found.picture, list(found.sections))
         return [sections, found.message, found.handle]
 
@@ -327,15 +400,40 @@ def _connect_tab(desk: "Desk", asked: dict[str, Any], shown: dict[str, Any], sav
         listen(event, find, asking, outputs, progress="minimal", js=_view_js("overlay", len(asking)))
     looking = [asked["picture"], asked["prompt"], asked["method"], *cuts, *more]
     for event in (asked["look"].click, asked["prompt"].submit):
-        listen(event, look, looking, [shown["regions"], shown["message"], shown["regions_handle"]], progress="minimal", js=_view_js("regions", len(looking)))
-    on_select(shown["regions"].select, lambda handle, index: _views(handlers.pick(handle, index)), shown["regions_handle"], outputs)
+        listen(
+            event,
+            look,
+            looking,
+            [shown["regions"], shown["message"], shown["regions_handle"]],
+            progress="minimal",
+            js=_view_js("regions", len(looking)),
+        )
+    on_select(
+        shown["regions"].select,
+        lambda handle, index: _views(handlers.pick(handle, index)),
+        shown["regions_handle"],
+        outputs,
+    )
     for component in cuts:
         listen(_moved(component), cut, [shown["handle"], *cuts], outputs, queue=False)
     listen(asked["picture"].upload, _prompt_of, [asked["picture"]], [asked["prompt"]], queue=False)
-    listen(asked["refresh"].click, lambda: _refreshed(desk), [], [asked["about"], asked["method"], asked["file"]], queue=False)
-    listen(asked["convert"].click, lambda name: _converted(desk, name), [asked["file"]], [shown["message"], asked["about"], asked["method"], asked["file"]])
+    listen(
+        asked["refresh"].click,
+        lambda: _refreshed(desk),
+        [],
+        [asked["about"], asked["method"], asked["file"]],
+        queue=False,
+    )
+    listen(
+        asked["convert"].click,
+        lambda name: _converted(desk, name),
+        [asked["file"]],
+        [shown["message"], asked["about"], asked["method"], asked["file"]],
+    )
     if save:
-        listen(shown["save"].click, lambda handle: _saved(handle, save), [shown["handle"]], [shown["message"]], queue=False)
+        listen(
+            shown["save"].click, lambda handle: _saved(handle, save), [shown["handle"]], [shown["message"]], queue=False
+        )
 
 
 def _views(view: handlers.View) -> list[Any]:
@@ -374,7 +472,12 @@ def _converted(desk: "Desk", name: str) -> list[Any]:
     from ldznet_ext.ui.messages import complaint, remark
 
     if not name:
-        return [complaint("No file is chosen; expected one of the authors' files in a model folder, so put it there and refresh."), *[update()] * 3]
+        return [
+            complaint(
+                "No file is chosen; expected one of the authors' files in a model folder, so put it there and refresh."
+            ),
+            *[update()] * 3,
+        ]
     try:
         said = remark(desk.convert(name))
     except LdznetError as error:
@@ -403,7 +506,9 @@ def about_html(about: "About") -> str:
     """The line about the model: what is loaded, which heads fit, and why a method cannot be had."""
     model = escape(about.model) if about.model else "No model is loaded yet"
     heads = f"heads: {escape(', '.join(about.heads))}" if about.heads else "no trained head; attention needs none"
-    refused = "".join(f"<li><b>{escape(one.label)}</b>: {escape(one.why_not)}</li>" for one in about.methods if one.why_not)
+    refused = "".join(
+        f"<li><b>{escape(one.label)}</b>: {escape(one.why_not)}</li>" for one in about.methods if one.why_not
+    )
     why = f"<details><summary>methods that do not fit</summary><ul>{refused}</ul></details>" if refused else ""
     family = f" · {escape(about.family)}" if about.family else ""
     note = f"<p>{escape(about.message)}</p>" if about.message else ""

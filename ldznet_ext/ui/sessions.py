@@ -38,7 +38,13 @@ class Session:
     @property
     def bytes(self) -> int:
         """Its size in memory."""
-        maps = [self.result.prob, self.result.mask, *(one.prob for one in self.result.phrases), self.picture, *self.past]
+        maps = [
+            self.result.prob,
+            self.result.mask,
+            *(one.prob for one in self.result.phrases),
+            self.picture,
+            *self.past,
+        ]
         terms = [term.prob for one in self.result.phrases for term in one.terms]
         distinct = {id(array): array.nbytes for array in (*maps, *terms)}
         return sum(distinct.values()) + (0 if self.base is None else self.base.nbytes)

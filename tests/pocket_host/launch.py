@@ -103,7 +103,9 @@ def nowebui() -> Any:
     script_callbacks.app_started_callback(None, app)
     port = shared.cmd_opts.port or 7861
     print(f"Running on http://127.0.0.1:{port}/  (API alone)", flush=True)
-    return lambda: uvicorn.run(app, host="0.0.0.0" if shared.cmd_opts.listen else "127.0.0.1", port=port, log_level="warning")
+    return lambda: uvicorn.run(
+        app, host="0.0.0.0" if shared.cmd_opts.listen else "127.0.0.1", port=port, log_level="warning"
+    )
 
 
 if __name__ == "__main__":

@@ -92,7 +92,10 @@ def wrap_gradio_call(
             result = list(function(*args, **kwargs))
         except Exception as error:
             errors.report("Error completing request", exc_info=True)
-            result = [*(extra_outputs or [None, ""]), f"<div class='error'>{html.escape(f'{type(error).__name__}: {error}')}</div>"]
+            result = [
+                *(extra_outputs or [None, ""]),
+                f"<div class='error'>{html.escape(f'{type(error).__name__}: {error}')}</div>",
+            ]
         if add_stats:
             result[-1] = (result[-1] or "") + f"<p class='time'>Time taken: {time.perf_counter() - start:.1f} sec.</p>"
         return result

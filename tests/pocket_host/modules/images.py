@@ -23,7 +23,9 @@ def image_grid(pictures: list[Image.Image], batch_size: int = 1, rows: int | Non
     return grid
 
 
-def resize_image(mode: int, picture: Image.Image, width: int, height: int, upscaler_name: str | None = None) -> Image.Image:
+def resize_image(
+    mode: int, picture: Image.Image, width: int, height: int, upscaler_name: str | None = None
+) -> Image.Image:
     """0 stretch, 1 crop, 2 fill."""
     if mode == 0 or picture.size == (width, height):
         return picture.resize((width, height), LANCZOS)
@@ -62,7 +64,11 @@ def sanitize_filename_part(text: str, replace_spaces: bool = True) -> str:
 
 def get_next_sequence_number(path: str, basename: str) -> int:
     """One more than the largest number in a folder."""
-    numbers = [int(name.split("-")[0]) for name in (entry.name for entry in Path(path).glob("*-*")) if name.split("-")[0].isdigit()]
+    numbers = [
+        int(name.split("-")[0])
+        for name in (entry.name for entry in Path(path).glob("*-*"))
+        if name.split("-")[0].isdigit()
+    ]
     return max(numbers, default=-1) + 1
 
 
@@ -88,7 +94,9 @@ def save_image(
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     number = get_next_sequence_number(path, basename)
-    stem = forced_filename or "-".join(part for part in (basename, f"{number:05}", "" if seed is None else str(seed)) if part)
+    stem = forced_filename or "-".join(
+        part for part in (basename, f"{number:05}", "" if seed is None else str(seed)) if part
+    )
     filename = str(folder / f"{stem}{suffix}.{extension}")
     pnginfo = {**(existing_info or {})}
     if info is not None:

@@ -12,10 +12,35 @@ from modules.txt2img import results
 IMG2IMG, SKETCH, INPAINT, INPAINT_SKETCH, INPAINT_UPLOAD, BATCH = range(6)
 
 
-def img2img(id_task: str, mode: Any, prompt: str, negative: str, init: Any, sketch: Any, inpaint: Any, color_sketch: Any,
-            color_original: Any, upload: Any, upload_mask: Any, steps: int, mask_blur: int, mask_mode: int, fill: int, full_res: int,
-            padding: int, n_iter: int, batch_size: int, cfg_scale: float, denoising: float, height: int, width: int,
-            resize_mode: int, seed: float, batch_files: Any, *args: Any) -> tuple[Any, ...]:
+def img2img(
+    id_task: str,
+    mode: Any,
+    prompt: str,
+    negative: str,
+    init: Any,
+    sketch: Any,
+    inpaint: Any,
+    color_sketch: Any,
+    color_original: Any,
+    upload: Any,
+    upload_mask: Any,
+    steps: int,
+    mask_blur: int,
+    mask_mode: int,
+    fill: int,
+    full_res: int,
+    padding: int,
+    n_iter: int,
+    batch_size: int,
+    cfg_scale: float,
+    denoising: float,
+    height: int,
+    width: int,
+    resize_mode: int,
+    seed: float,
+    batch_files: Any,
+    *args: Any,
+) -> tuple[Any, ...]:
     """Pictures, what the page keeps of them, infotext, remarks."""
     mode = int(mode or 0)
     image, mask = _source(mode, init, sketch, inpaint, color_sketch, color_original, upload, upload_mask)
@@ -53,8 +78,16 @@ def img2img(id_task: str, mode: Any, prompt: str, negative: str, init: Any, sket
         p.close()
 
 
-def _source(mode: int, init: Any, sketch: Any, inpaint: Any, color_sketch: Any, color_original: Any, upload: Any,
-            upload_mask: Any) -> tuple[Image.Image | None, Image.Image | None]:
+def _source(
+    mode: int,
+    init: Any,
+    sketch: Any,
+    inpaint: Any,
+    color_sketch: Any,
+    color_original: Any,
+    upload: Any,
+    upload_mask: Any,
+) -> tuple[Image.Image | None, Image.Image | None]:
     if mode == INPAINT and inpaint:
         return inpaint["image"], processing.create_binary_mask(inpaint["mask"])
     if mode == INPAINT_SKETCH and color_sketch is not None:

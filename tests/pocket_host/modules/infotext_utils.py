@@ -97,7 +97,10 @@ def _open(name: str) -> Image.Image:
 
 def add_paste_fields(tabname: str, init_img: Any, fields: Any, override_settings_component: Any = None) -> None:
     """Where a tab's parameters go."""
-    paste_fields[tabname] = {"init_img": init_img, "fields": [PasteField(*field) if not isinstance(field, PasteField) else field for field in fields or ()]}
+    paste_fields[tabname] = {
+        "init_img": init_img,
+        "fields": [PasteField(*field) if not isinstance(field, PasteField) else field for field in fields or ()],
+    }
 
 
 def create_buttons(tabs: Sequence[str]) -> dict[str, Any]:
@@ -134,7 +137,9 @@ def _connect(binding: ParamBinding) -> None:
         connect_paste(binding.paste_button, target["fields"], binding.source_text_component)
     if binding.source_tabname:
         names = ["Prompt", "Negative prompt", "Steps", "CFG scale", "Seed", *binding.paste_field_names]
-        source = {field.label: field.component for field in paste_fields[binding.source_tabname]["fields"] if field.label}
+        source = {
+            field.label: field.component for field in paste_fields[binding.source_tabname]["fields"] if field.label
+        }
         goal = {field.label: field.component for field in target["fields"] if field.label}
         shared = [name for name in names if name in source and name in goal]
         binding.paste_button.click(

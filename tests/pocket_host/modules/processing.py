@@ -204,7 +204,9 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         noise = self.noise(self.hr_upscale_to_y, self.hr_upscale_to_x, seeds)
         if self.scripts is not None:
             self.scripts.before_hr(self)
-        samples = self.sampler.sample_img2img(self, samples, noise, self.c, self.uc, steps=self.hr_second_pass_steps or self.steps)
+        samples = self.sampler.sample_img2img(
+            self, samples, noise, self.c, self.uc, steps=self.hr_second_pass_steps or self.steps
+        )
         self.is_hr_pass = False
         decoded = Decoded(decode_latent_batch(self.sd_model, samples, target_device=devices.cpu))
         return decoded  # type: ignore[return-value]
@@ -272,7 +274,10 @@ class StableDiffusionProcessingImg2Img(StableDiffusionProcessing):
             self.mask_for_overlay = mask
             self.paste_to = (crop[0], crop[1], crop[2] - crop[0], crop[3] - crop[1])
             self.latent_mask = images.resize_image(2, mask.crop(crop), self.width, self.height)
-            self.extra_generation_params |= {"Inpaint area": "Only masked", "Masked area padding": self.inpaint_full_res_padding}
+            self.extra_generation_params |= {
+                "Inpaint area": "Only masked",
+                "Masked area padding": self.inpaint_full_res_padding,
+            }
         else:
             mask = images.resize_image(self.resize_mode, mask, self.width, self.height)
             self.mask_for_overlay = self.latent_mask = mask
@@ -366,9 +371,25 @@ class Processed:
 
     def js(self) -> str:
         """For the page and the API."""
-        shown = ("prompt", "negative_prompt", "seed", "subseed", "width", "height", "steps", "cfg_scale", "all_prompts",
-                 "all_negative_prompts", "all_seeds", "all_subseeds", "index_of_first_image", "infotexts",
-                 "extra_generation_params", "batch_size", "sampler_name")
+        shown = (
+            "prompt",
+            "negative_prompt",
+            "seed",
+            "subseed",
+            "width",
+            "height",
+            "steps",
+            "cfg_scale",
+            "all_prompts",
+            "all_negative_prompts",
+            "all_seeds",
+            "all_subseeds",
+            "index_of_first_image",
+            "infotexts",
+            "extra_generation_params",
+            "batch_size",
+            "sampler_name",
+        )
         return json.dumps({name: getattr(self, name) for name in shown}, default=str)
 
     def infotext(self, p: Any, index: int) -> str:
@@ -398,7 +419,9 @@ def create_infotext(
         "Size": f"{p.width}x{p.height}",
         "Model hash": p.sd_model.sd_model_hash,
         "Model": p.sd_model.sd_checkpoint_info.name_for_extra,
-        "Denoising strength": p.extra_generation_params.get("Denoising strength", getattr(p, "denoising_strength", None))
+        "Denoising strength": p.extra_generation_params.get(
+            "Denoising strength", getattr(p, "denoising_strength", None)
+        )
         if isinstance(p, StableDiffusionProcessingImg2Img) or getattr(p, "enable_hr", False)
         else None,
         **p.extra_generation_params,
@@ -411,7 +434,9 @@ def create_infotext(
     return "\n".join(part for part in (prompt, f"Negative prompt: {negative}" if negative else "", line) if part)
 
 
-def decode_latent_batch(model: Any, batch: Tensor, target_device: Any = None, check_for_nans: bool = False) -> list[Tensor]:
+def decode_latent_batch(
+    model: Any, batch: Tensor, target_device: Any = None, check_for_nans: bool = False
+) -> list[Tensor]:
     """Scaled latents to pixels (3 h w) in [-1, 1], one after the other."""
     decoded = [sd_samplers_common.decode_first_stage(model, row[None])[0] for row in batch]
     return [picture if target_device is None else picture.to(target_device) for picture in decoded]
@@ -479,7 +504,13 @@ def process_images_inner(p: Any) -> Processed:
         extra_networks.deactivate(p, p.extra_network_data)
     devices.torch_gc()
     result = Processed(
-        p, pictures, p.all_seeds[0], (infotexts or [""])[0], p.all_subseeds[0], index_of_first_image=first, infotexts=infotexts
+        p,
+        pictures,
+        p.all_seeds[0],
+        (infotexts or [""])[0],
+        p.all_subseeds[0],
+        index_of_first_image=first,
+        infotexts=infotexts,
     )
     if p.scripts is not None:
         p.scripts.postprocess(p, result)
@@ -506,7 +537,9 @@ def _one_batch(p: Any, number: int, pictures: list[Image.Image], infotexts: list
         after = scripts.PostSampleArgs(samples)
         p.scripts.post_sample(p, after)
         samples = after.samples
-    decoded = samples if getattr(samples, "already_decoded", False) else decode_latent_batch(p.sd_model, samples, devices.cpu)
+    decoded = (
+        samples if getattr(samples, "already_decoded", False) else decode_latent_batch(p.sd_model, samples, devices.cpu)
+    )
     batch: Any = ((torch.stack(list(decoded)).float() + 1) / 2).clamp(0, 1)
     if lowvram.is_enabled(p.sd_model):
         lowvram.send_everything_to_cpu()
@@ -539,7 +572,9 @@ def _one_picture(p: Any, index: int, tensor: Tensor, infotexts: list[str]) -> Im
     text = create_infotext(p, p.prompts, p.seeds, p.subseeds, index=index, all_negative_prompts=p.negative_prompts)
     infotexts.append(text)
     if p.save_samples():
-        images.save_image(picture, p.outpath_samples, "", p.seeds[index], p.prompts[index], opts.samples_format, info=text, p=p)
+        images.save_image(
+            picture, p.outpath_samples, "", p.seeds[index], p.prompts[index], opts.samples_format, info=text, p=p
+        )
     if opts.enable_pnginfo:
         picture.info["parameters"] = text
     if p.mask_for_overlay is not None and opts.save_mask and p.save_samples():

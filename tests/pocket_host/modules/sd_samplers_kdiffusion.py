@@ -61,7 +61,12 @@ class CFGDenoiser(torch.nn.Module):
         self.step = 0
 
     def forward(
-        self, x: Tensor, sigma: Tensor, cond: Sequence[Sequence[tuple[Tensor, float]]], uncond: Tensor, cond_scale: float
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        cond: Sequence[Sequence[tuple[Tensor, float]]],
+        uncond: Tensor,
+        cond_scale: float,
     ) -> Tensor:
         if shared.state.interrupted or shared.state.skipped:
             raise InterruptedException
@@ -81,7 +86,9 @@ class CFGDenoiser(torch.nn.Module):
         )
         script_callbacks.cfg_denoiser_callback(params)
         out = self._call_model(params)
-        denoised_params = CFGDenoisedParams(out, shared.state.sampling_step, shared.state.sampling_steps, self.inner_model)
+        denoised_params = CFGDenoisedParams(
+            out, shared.state.sampling_step, shared.state.sampling_steps, self.inner_model
+        )
         script_callbacks.cfg_denoised_callback(denoised_params)
         denoised = self._guided(out, cond, cond_scale)
         if self.mask is not None:
@@ -112,7 +119,9 @@ class CFGDenoiser(torch.nn.Module):
     def _blend(self, latent: Tensor, sigma: Tensor | None = None) -> Tensor:
         """What is outside the mask is put back."""
         blended = latent * self.nmask + self.init_latent * self.mask
-        args = MaskBlendArgs(latent, self.nmask, self.init_latent, self.mask, blended, self if sigma is not None else None, sigma)
+        args = MaskBlendArgs(
+            latent, self.nmask, self.init_latent, self.mask, blended, self if sigma is not None else None, sigma
+        )
         if self.p.scripts is not None:
             self.p.scripts.on_mask_blend(self.p, args)
         return args.blended_latent
@@ -140,7 +149,14 @@ class KDiffusionSampler:
         return self._run(p, x * sigmas[0], sigmas, conditioning, unconditional_conditioning, x)
 
     def sample_img2img(
-        self, p: Any, x: Tensor, noise: Tensor, conditioning: Any, unconditional_conditioning: Any, steps: int | None = None, **_: Any
+        self,
+        p: Any,
+        x: Tensor,
+        noise: Tensor,
+        conditioning: Any,
+        unconditional_conditioning: Any,
+        steps: int | None = None,
+        **_: Any,
     ) -> Tensor:
         """From a latent, the last part of the run."""
         total = steps or p.steps

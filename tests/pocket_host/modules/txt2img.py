@@ -6,8 +6,23 @@ from modules import processing, scripts, shared
 from modules.infotext_utils import quote  # noqa: F401  hosts offer it here too
 
 
-def txt2img(id_task: str, prompt: str, negative: str, steps: int, n_iter: int, batch_size: int, cfg_scale: float, height: int,
-            width: int, seed: float, enable_hr: bool, denoising: float, hr_scale: float, hr_steps: int, *args: Any) -> tuple[Any, ...]:
+def txt2img(
+    id_task: str,
+    prompt: str,
+    negative: str,
+    steps: int,
+    n_iter: int,
+    batch_size: int,
+    cfg_scale: float,
+    height: int,
+    width: int,
+    seed: float,
+    enable_hr: bool,
+    denoising: float,
+    hr_scale: float,
+    hr_steps: int,
+    *args: Any,
+) -> tuple[Any, ...]:
     """Pictures, what the page keeps of them, infotext, remarks."""
     p = processing.StableDiffusionProcessingTxt2Img(
         outpath_samples=shared.opts.outdir_samples or shared.opts.outdir_txt2img_samples,

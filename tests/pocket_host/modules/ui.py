@@ -4,7 +4,16 @@ from typing import Any
 
 import gradio as gr
 
-from modules import img2img, infotext_utils, script_callbacks, scripts, shared, txt2img, ui_gradio_extensions, ui_settings
+from modules import (
+    img2img,
+    infotext_utils,
+    script_callbacks,
+    scripts,
+    shared,
+    txt2img,
+    ui_gradio_extensions,
+    ui_settings,
+)
 from modules.call_queue import wrap_gradio_gpu_call
 from modules.ui_common import create_output_panel, create_toprow
 from modules.ui_components import FormGroup, FormRow, InputAccordion, ToolButton
@@ -30,7 +39,9 @@ def create_ui() -> gr.Blocks:
     interfaces += script_callbacks.ui_tabs_callback()
     interfaces += [(ui_settings.create_ui(), "Settings", "settings")]
     with gr.Blocks(analytics_enabled=False, title=LABEL) as demo:
-        gr.HTML(f"<b>{LABEL}</b> · Sticker-SD, 256 × 256 · for tests and for trying the extension", elem_id="pocket_label")
+        gr.HTML(
+            f"<b>{LABEL}</b> · Sticker-SD, 256 × 256 · for tests and for trying the extension", elem_id="pocket_label"
+        )
         infotext_utils.connect_paste_params_buttons()
         with gr.Tabs(elem_id="tabs"):
             for interface, label, identity in interfaces:
@@ -55,7 +66,15 @@ def _common(tab: str) -> dict[str, Any]:
     with FormRow():
         cfg_scale = _slider(tab, "cfg_scale", "CFG Scale", 1, 30, 0.5, 5)
         seed = gr.Number(label="Seed", value=-1, elem_id=f"{tab}_seed")
-    return {"steps": steps, "width": width, "height": height, "n_iter": n_iter, "batch_size": batch_size, "cfg_scale": cfg_scale, "seed": seed}
+    return {
+        "steps": steps,
+        "width": width,
+        "height": height,
+        "n_iter": n_iter,
+        "batch_size": batch_size,
+        "cfg_scale": cfg_scale,
+        "seed": seed,
+    }
 
 
 def _txt2img() -> gr.Blocks:
@@ -65,9 +84,10 @@ def _txt2img() -> gr.Blocks:
         with gr.Row():
             with gr.Column(variant="compact", elem_id="txt2img_settings"):
                 common = _common("txt2img")
-                with FormRow(elem_id="txt2img_accordions", elem_classes="accordions"), InputAccordion(
-                    False, label="Hires. fix", elem_id="txt2img_hr"
-                ) as enable_hr:
+                with (
+                    FormRow(elem_id="txt2img_accordions", elem_classes="accordions"),
+                    InputAccordion(False, label="Hires. fix", elem_id="txt2img_hr") as enable_hr,
+                ):
                     hr_steps = _slider("txt2img", "hires_steps", "Hires steps", 0, 150, 1, 0)
                     denoising = _slider("txt2img", "denoising_strength", "Denoising strength", 0, 1, 0.01, 0.7)
                     hr_scale = _slider("txt2img", "hr_scale", "Upscale by", 1, 4, 0.05, 1.5)
@@ -75,7 +95,16 @@ def _txt2img() -> gr.Blocks:
                     script_inputs = scripts.scripts_txt2img.setup_ui()
             panel = create_output_panel("txt2img", shared.opts.outdir_txt2img_samples)
         names = ("steps", "n_iter", "batch_size", "cfg_scale", "height", "width", "seed")
-        inputs = [dummy, top.prompt, top.negative_prompt, *(common[name] for name in names), enable_hr, denoising, hr_scale, hr_steps]
+        inputs = [
+            dummy,
+            top.prompt,
+            top.negative_prompt,
+            *(common[name] for name in names),
+            enable_hr,
+            denoising,
+            hr_scale,
+            hr_steps,
+        ]
         call = {
             "fn": wrap_gradio_gpu_call(txt2img.txt2img, extra_outputs=[None, "", ""]),
             "_js": "submit",
@@ -100,7 +129,9 @@ def _paste_fields(tab: str, top: Any, common: dict[str, Any], image: Any, more: 
         (common["height"], "Size-2"),
         *more,
     ]
-    for name, target in [(tab, image)] if tab == "txt2img" else [("img2img", image["img2img"]), ("inpaint", image["inpaint"])]:
+    for name, target in (
+        [(tab, image)] if tab == "txt2img" else [("img2img", image["img2img"]), ("inpaint", image["inpaint"])]
+    ):
         infotext_utils.add_paste_fields(name, target, fields)
     infotext_utils.connect_paste(top.paste, infotext_utils.paste_fields[tab]["fields"], top.prompt)
 
@@ -108,7 +139,15 @@ def _paste_fields(tab: str, top: Any, common: dict[str, Any], image: Any, more: 
 def _picture(elem_id: str, tool: str | None = None, **more: Any) -> Any:
     kwargs: dict[str, Any] = {"tool": tool} if tool else {}
     return gr.Image(
-        label="Image", elem_id=elem_id, show_label=False, source="upload", interactive=True, type="pil", height=384, **kwargs, **more
+        label="Image",
+        elem_id=elem_id,
+        show_label=False,
+        source="upload",
+        interactive=True,
+        type="pil",
+        height=384,
+        **kwargs,
+        **more,
     )
 
 
@@ -122,7 +161,11 @@ def _img2img() -> gr.Blocks:
                 common = _common("img2img")
                 denoising = _slider("img2img", "denoising_strength", "Denoising strength", 0, 1, 0.01, 0.75)
                 resize = gr.Radio(
-                    label="Resize mode", elem_id="resize_mode", choices=["Just resize", "Crop and resize", "Resize and fill"], type="index", value="Just resize"
+                    label="Resize mode",
+                    elem_id="resize_mode",
+                    choices=["Just resize", "Crop and resize", "Resize and fill"],
+                    type="index",
+                    value="Just resize",
                 )
                 controls = _inpaint_controls(tabs)
                 with FormGroup(elem_id="img2img_script_container"):
@@ -132,10 +175,29 @@ def _img2img() -> gr.Blocks:
             "fn": wrap_gradio_gpu_call(img2img.img2img, extra_outputs=[None, "", ""]),
             "_js": "submit_img2img",
             "inputs": [
-                dummy, dummy, top.prompt, top.negative_prompt, pictures["img2img"], pictures["sketch"], pictures["inpaint"],
-                pictures["color_sketch"], pictures["color_original"], pictures["upload"], pictures["mask"], common["steps"], *controls,
-                common["n_iter"], common["batch_size"], common["cfg_scale"], denoising, common["height"], common["width"], resize,
-                common["seed"], pictures["batch"], *script_inputs,
+                dummy,
+                dummy,
+                top.prompt,
+                top.negative_prompt,
+                pictures["img2img"],
+                pictures["sketch"],
+                pictures["inpaint"],
+                pictures["color_sketch"],
+                pictures["color_original"],
+                pictures["upload"],
+                pictures["mask"],
+                common["steps"],
+                *controls,
+                common["n_iter"],
+                common["batch_size"],
+                common["cfg_scale"],
+                denoising,
+                common["height"],
+                common["width"],
+                resize,
+                common["seed"],
+                pictures["batch"],
+                *script_inputs,
             ],
             "outputs": [panel.gallery, panel.generation_info, panel.infotext, panel.html_log],
             **NO_QUEUE,
@@ -163,13 +225,31 @@ def _modes() -> tuple[dict[str, Any], list[Any]]:
             pictures["color_sketch"] = _picture("inpaint_sketch", "color-sketch", image_mode="RGB")
             pictures["color_original"] = gr.State(None)
             pictures["color_sketch"].change(
-                lambda picture, state: picture if state is None or picture is None or state.size != picture.size else state,
-                inputs=[pictures["color_sketch"], pictures["color_original"]], outputs=[pictures["color_original"]], **NO_QUEUE,
+                lambda picture, state: (
+                    picture if state is None or picture is None or state.size != picture.size else state
+                ),
+                inputs=[pictures["color_sketch"], pictures["color_original"]],
+                outputs=[pictures["color_original"]],
+                **NO_QUEUE,
             )
         tabs.append(tab)
         with gr.TabItem("Inpaint upload", id="inpaint_upload", elem_id="img2img_inpaint_upload_tab") as tab:
-            pictures["upload"] = gr.Image(label="Image for img2img", show_label=False, source="upload", interactive=True, type="pil", elem_id="img_inpaint_base")
-            pictures["mask"] = gr.Image(label="Mask", source="upload", interactive=True, type="pil", image_mode="RGBA", elem_id="img_inpaint_mask")
+            pictures["upload"] = gr.Image(
+                label="Image for img2img",
+                show_label=False,
+                source="upload",
+                interactive=True,
+                type="pil",
+                elem_id="img_inpaint_base",
+            )
+            pictures["mask"] = gr.Image(
+                label="Mask",
+                source="upload",
+                interactive=True,
+                type="pil",
+                image_mode="RGBA",
+                elem_id="img_inpaint_mask",
+            )
         tabs.append(tab)
         with gr.TabItem("Batch", id="batch", elem_id="img2img_batch_tab") as tab:
             pictures["batch"] = gr.Files(label="Files", interactive=True, elem_id="img2img_batch_upload")
@@ -180,12 +260,28 @@ def _modes() -> tuple[dict[str, Any], list[Any]]:
 def _inpaint_controls(tabs: list[Any]) -> list[Any]:
     with FormGroup(elem_id="inpaint_controls", visible=False) as box:
         blur = _slider("img2img", "mask_blur", "Mask blur", 0, 64, 1, 4)
-        mode = gr.Radio(label="Mask mode", choices=["Inpaint masked", "Inpaint not masked"], value="Inpaint masked", type="index", elem_id="img2img_mask_mode")
+        mode = gr.Radio(
+            label="Mask mode",
+            choices=["Inpaint masked", "Inpaint not masked"],
+            value="Inpaint masked",
+            type="index",
+            elem_id="img2img_mask_mode",
+        )
         fill = gr.Radio(
-            label="Masked content", choices=["fill", "original", "latent noise", "latent nothing"], value="original", type="index", elem_id="img2img_inpainting_fill"
+            label="Masked content",
+            choices=["fill", "original", "latent noise", "latent nothing"],
+            value="original",
+            type="index",
+            elem_id="img2img_inpainting_fill",
         )
         with FormRow():
-            full = gr.Radio(label="Inpaint area", choices=["Whole picture", "Only masked"], type="index", value="Whole picture", elem_id="img2img_inpaint_full_res")
+            full = gr.Radio(
+                label="Inpaint area",
+                choices=["Whole picture", "Only masked"],
+                type="index",
+                value="Whole picture",
+                elem_id="img2img_inpaint_full_res",
+            )
             padding = _slider("img2img", "inpaint_full_res_padding", "Only masked padding, pixels", 0, 256, 4, 32)
     for index, tab in enumerate(tabs):
         tab.select(fn=lambda shown=2 <= index <= 4: gr.update(visible=shown), inputs=[], outputs=[box], **NO_QUEUE)

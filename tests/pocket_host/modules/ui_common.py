@@ -24,7 +24,9 @@ def create_output_panel(tabname: str, outdir: str) -> OutputPanel:
     panel = OutputPanel()
     with gr.Column(elem_id=f"{tabname}_results"), gr.Column(variant="panel", elem_id=f"{tabname}_results_panel"):
         with gr.Group(elem_id=f"{tabname}_gallery_container"):
-            panel.gallery = gr.Gallery(label="Output", show_label=False, elem_id=f"{tabname}_gallery", columns=4, preview=True, height=400)
+            panel.gallery = gr.Gallery(
+                label="Output", show_label=False, elem_id=f"{tabname}_gallery", columns=4, preview=True, height=400
+            )
         with gr.Row(elem_id=f"image_buttons_{tabname}", elem_classes="image-buttons"):
             buttons = {
                 "img2img": ToolButton("🖼️", elem_id=f"{tabname}_send_to_img2img", tooltip="Send image to img2img"),
@@ -62,14 +64,24 @@ def create_toprow(tabname: str) -> Toprow:
     with gr.Row(elem_id=f"{tabname}_toprow"):
         with gr.Column(scale=6, elem_id=f"{tabname}_prompt_container"):
             prompt = gr.Textbox(
-                label="Prompt", elem_id=f"{tabname}_prompt", show_label=False, lines=2, placeholder="Prompt: a fox and a doughnut on snow, night"
+                label="Prompt",
+                elem_id=f"{tabname}_prompt",
+                show_label=False,
+                lines=2,
+                placeholder="Prompt: a fox and a doughnut on snow, night",
             )
             negative = gr.Textbox(
-                label="Negative prompt", elem_id=f"{tabname}_neg_prompt", show_label=False, lines=1, placeholder="Negative prompt"
+                label="Negative prompt",
+                elem_id=f"{tabname}_neg_prompt",
+                show_label=False,
+                lines=1,
+                placeholder="Negative prompt",
             )
         with gr.Column(scale=1, elem_id=f"{tabname}_actions_column"):
             with gr.Row(elem_id=f"{tabname}_generate_box", elem_classes="generate-box"):
-                interrupt = gr.Button("Interrupt", elem_id=f"{tabname}_interrupt", elem_classes="generate-box-interrupt")
+                interrupt = gr.Button(
+                    "Interrupt", elem_id=f"{tabname}_interrupt", elem_classes="generate-box-interrupt"
+                )
                 submit = gr.Button("Generate", elem_id=f"{tabname}_generate", variant="primary")
             with FormRow(elem_id=f"{tabname}_tools"):
                 paste = ToolButton("↙️", elem_id="paste", tooltip="Read generation parameters from the prompt")

@@ -37,5 +37,7 @@ def _component(key: str) -> Any:
     option = shared.opts.data_labels[key]
     value = getattr(shared.opts, key)
     args = option.component_args() if callable(option.component_args) else option.component_args or {}
-    kind = option.component or {bool: gr.Checkbox, int: gr.Number, float: gr.Number}.get(type(option.default), gr.Textbox)
+    kind = option.component or {bool: gr.Checkbox, int: gr.Number, float: gr.Number}.get(
+        type(option.default), gr.Textbox
+    )
     return kind(label=option.label, value=value, elem_id=f"setting_{key}", **args)

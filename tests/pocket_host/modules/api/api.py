@@ -122,7 +122,9 @@ class Api:
         wanted = self.credentials.get(credentials.username)
         if wanted is not None and secrets.compare_digest(credentials.password, wanted):
             return True
-        raise HTTPException(status_code=401, detail="Incorrect username or password", headers={"WWW-Authenticate": "Basic"})
+        raise HTTPException(
+            status_code=401, detail="Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
+        )
 
     def text2img(self, request: Txt2ImgRequest) -> dict[str, Any]:
         """Pictures as base64, the request, the infotext as JSON."""
@@ -144,7 +146,12 @@ class Api:
     def _fields(self, kept: dict[str, Any], folder: str) -> dict[str, Any]:
         dropped = {"alwayson_scripts", "script_name", "script_args", "send_images", "save_images", "infotext"}
         fields = {key: value for key, value in kept.items() if key not in dropped}
-        return {**fields, "outpath_samples": getattr(shared.opts, folder), "do_not_save_samples": not kept["save_images"], "do_not_save_grid": True}
+        return {
+            **fields,
+            "outpath_samples": getattr(shared.opts, folder),
+            "do_not_save_samples": not kept["save_images"],
+            "do_not_save_grid": True,
+        }
 
     def _answer(self, p: Any, kept: dict[str, Any], tab: str, runner: Any) -> dict[str, Any]:
         args = self._script_args(kept["alwayson_scripts"], tab, runner)
@@ -159,7 +166,9 @@ class Api:
                 progress.finish_task("api")
                 shared.state.end()
                 p.close()
-        pictures = [encode_pil_to_base64(picture).decode() for picture in processed.images] if kept["send_images"] else []
+        pictures = (
+            [encode_pil_to_base64(picture).decode() for picture in processed.images] if kept["send_images"] else []
+        )
         return {"images": pictures, "parameters": kept, "info": processed.js()}
 
     def _script_args(self, asked: dict[str, Any], tab: str, runner: Any) -> list[Any]:
@@ -180,7 +189,13 @@ class Api:
 
     def progress(self, skip_current_image: bool = False) -> dict[str, Any]:
         """0..1 and the state."""
-        return {"progress": progress.fraction(), "eta_relative": 0.0, "state": shared.state.dict(), "current_image": None, "textinfo": shared.state.textinfo}
+        return {
+            "progress": progress.fraction(),
+            "eta_relative": 0.0,
+            "state": shared.state.dict(),
+            "current_image": None,
+            "textinfo": shared.state.textinfo,
+        }
 
     def interrupt(self) -> dict[str, Any]:
         """Stop the running job."""
@@ -191,12 +206,20 @@ class Api:
         """The checkpoints."""
         from modules import sd_models
 
-        return [{"title": info.title, "model_name": info.name, "filename": info.filename} for info in sd_models.checkpoints_list.values()]
+        return [
+            {"title": info.title, "model_name": info.name, "filename": info.filename}
+            for info in sd_models.checkpoints_list.values()
+        ]
 
     def script_info(self) -> list[dict[str, Any]]:
         """The scripts and how many arguments each takes."""
         return [
-            {"name": script.title().lower(), "is_alwayson": script.alwayson, "is_img2img": script.is_img2img, "args": [{}] * (script.args_to - script.args_from)}
+            {
+                "name": script.title().lower(),
+                "is_alwayson": script.alwayson,
+                "is_img2img": script.is_img2img,
+                "args": [{}] * (script.args_to - script.args_from),
+            }
             for runner in (scripts.scripts_txt2img, scripts.scripts_img2img)
             for script in runner.alwayson_scripts
         ]
