@@ -1,0 +1,82 @@
+"""docs/api.md says what the code does: its tables are the tables, its examples are accepted."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ldznet_ext.api.schema import KINDS, MAX_BODY, MAX_EXPRESSIONS, MAX_MEGAPIXELS, MAX_PICTURES, SETTINGS, read_masks
+from ldznet_ext.hosts.webui_job import CHOICES, JOB_OPTIONS, Job
+from ldznet_ext.hosts.webui_settings import SETTINGS as HOST_SETTINGS
+from ldznet_ext.request import Option
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+API = (DOCS / "api.md").read_text("utf-8")
+
+
+def row(option: Option) -> str:
+    """An option's line in the tables."""
+    default = json.dumps(option.default)
+    choices = " or ".join(f"`{json.dumps(choice)}`" for choice in CHOICES.get(option.name, ()))
+    ends = [end for end in (option.low, option.high) if end is not None and abs(end) < 1e6]
+    takes = choices or (f"{option.kind}, {ends[0]:g} to {ends[1]:g}" if len(ends) == 2 else option.kind)
+    return f"| `{option.name}` | {takes} | `{default}` | {option.help.replace('|', chr(92) + '|')} |"
+
+
+def blocks() -> list[Any]:
+    return [json.loads(text) for text in re.findall(r"```json\n(.*?)```", API, re.DOTALL)]
+
+
+def test_every_option_stands_in_the_tables() -> None:
+    missing = [row(option) for option in JOB_OPTIONS if row(option) not in API]
+    assert not missing, "docs/api.md lacks:\n" + "\n".join(missing)
+    mask_table = API.partition("## Masks with each generation")[0]
+    assert all(row(option) in mask_table for option in SETTINGS)
+
+
+def test_positional_arguments_are_in_their_order() -> None:
+    table = API.partition("## Masks with each generation")[2]
+    places = [table.index(row(option)) for option in JOB_OPTIONS]
+    assert places == sorted(places)
+
+
+def test_examples_are_accepted() -> None:
+    bodies = [block for block in blocks() if "images" in block and isinstance(block["images"][0], str)]
+    scripts = [block["alwayson_scripts"]["LD-ZNet masks"]["args"] for block in blocks() if "alwayson_scripts" in block]
+    assert bodies
+    assert len(scripts) >= 2
+    for body in bodies:
+        assert read_masks(body).images
+    jobs = [Job.from_args(args) for args in scripts]
+    assert all(job.enabled and job.mask.words for job in jobs)
+
+
+def test_limits_and_kinds_are_the_codes() -> None:
+    for number in (MAX_PICTURES, MAX_EXPRESSIONS, f"{MAX_MEGAPIXELS} megapixels", f"{MAX_BODY >> 20} MB"):
+        assert str(number) in API
+    assert all(f"`{kind}`" in API for kind in KINDS)
+
+
+def test_the_settings_page_is_described() -> None:
+    hosts = (DOCS / "hosts.md").read_text("utf-8")
+    assert [setting.label for setting in HOST_SETTINGS if setting.label not in hosts] == []
+
+
+def test_the_entry_for_the_extension_index_has_its_form() -> None:
+    entry = json.loads((DOCS / "extension-index.json").read_text("utf-8"))
+    assert list(entry) == ["name", "url", "description", "tags"]
+    assert re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+\.git", entry["url"])
+    known = {
+        "script",
+        "tab",
+        "dropdown",
+        "models",
+        "UI related",
+        "prompting",
+        "editing",
+        "manipulations",
+        "query",
+        "science",
+    }
+    assert set(entry["tags"]) <= known
+    assert entry["description"].isascii()
