@@ -118,7 +118,7 @@ def test_masks_join_as_they_should(backbone: StandaloneBackbone) -> None:
         assert result.phrases[0].area == expected.sum()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(tree=trees(WORDS, most=4), default=st.sampled_from([0.5, 0.3, 0.85]))
 def test_x_and_not_x_are_complements(backbone: StandaloneBackbone, tree: object, default: float) -> None:
     x, rest = (find(backbone, one, Painted(mask_threshold=default)).mask for one in (tree, Not(tree)))
