@@ -12,6 +12,9 @@ from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SAID = "LD-ZNet said"
+"""Where the API's `info` has the sentences, among `extra_generation_params`."""
+
 
 def deliver(p: Any, processed: Any, session: Session) -> None:
     """Put what a session found into the host's `Processed`: pictures, texts, files, remarks."""
@@ -23,8 +26,20 @@ def deliver(p: Any, processed: Any, session: Session) -> None:
             continue
         for mask in outcome.masks:
             _add(p, processed, session, outcome, mask, text)
+    _say(processed, session)
+
+
+def _say(processed: Any, session: Session) -> None:
+    """The sentences: under the pictures, and in the API's `info`, whose answers carry no remarks; in no picture's infotext."""
+    if not session.sentences:
+        return
     lines = "".join(f"{sentence}\n" for sentence in session.sentences)
     processed.comments = f"{getattr(processed, 'comments', '') or ''}{lines}"
+    # a new dict: the host's own is the processing object's, which the next run may share
+    processed.extra_generation_params = {
+        **(getattr(processed, "extra_generation_params", None) or {}),
+        SAID: lines.strip(),
+    }
 
 
 def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask, text: str) -> None:

@@ -15,9 +15,9 @@ from PIL import Image
 TITLE = "ld-znet masks"
 SMALL: dict[str, Any] = {
     "prompt": "a fox and a doughnut on snow",
-    "width": 128,
-    "height": 192,
-    "steps": 4,
+    "width": 64,
+    "height": 96,
+    "steps": 3,
     "seed": 5,
     "cfg_scale": 5,
     "sampler_name": "Euler",
