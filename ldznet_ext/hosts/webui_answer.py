@@ -72,6 +72,8 @@ def _view_of(
 ) -> View | None:
     """The picture with what its generation left; None where that does not serve this method."""
     wanted = _wanted(segmenter, settings, backbone)
+    if made.box is not None and made.box.size != Size(*picture.shape[:2]):
+        return None  # the model saw a part of it
     if made.model != unet_key(backbone) or not _serves(made, wanted) or not _takes(segmenter, made.grid):
         return None
     size, factor = Size(*picture.shape[:2]), getattr(backbone, "factor", 8)

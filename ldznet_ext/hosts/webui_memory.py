@@ -14,14 +14,12 @@ import numpy as np
 
 from ldznet_ext.caches import MEBIBYTE, digest
 from ldznet_ext.geometry import Box, Size
-from ldznet_ext.harvest.hooks import pick
-from ldznet_ext.harvest.sampling import Kept
-from ldznet_ext.masks.imaging import stretch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ldznet_ext.backbone import Backbone
+    from ldznet_ext.harvest.sampling import Kept
 
 LIMIT = 256 * MEBIBYTE
 SIDE = 32
@@ -40,7 +38,7 @@ class Made:
     """
 
     latent: "Tensor | None"
-    kept: tuple[Kept, ...]
+    kept: "tuple[Kept, ...]"
     prompt: str
     grid: Size
     box: Box | None = None
@@ -131,6 +129,8 @@ class Memory:
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
     """Means over areas of a picture (h w 3), float32 (32 32 3)."""
+    from ldznet_ext.masks.imaging import stretch
+
     return stretch(picture.astype(np.float32), Size(SIDE, SIDE))
 
 
@@ -156,5 +156,7 @@ def _own(made: Made, *, on_cpu: bool) -> Made:
 
 
 def _alone(tensor: "Tensor", on_cpu: bool) -> "Tensor":
+    from ldznet_ext.harvest.hooks import pick
+
     whole = tensor.untyped_storage().nbytes() == tensor.nbytes
     return pick(tensor, device="cpu" if on_cpu else None, clone=not whole)

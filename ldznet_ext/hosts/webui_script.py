@@ -57,6 +57,7 @@ class Generation:
         job = Job.from_args(args)
         if job.enabled and outermost:
             setattr(p, NAME, Session(job=job))
+            webui_settings.share_folders()
             # in main memory: nothing of ours stays on the device between generations
             self.memory.resize(webui_settings.get("memory_mb") * MEBIBYTE, on_cpu=True)
 
@@ -151,6 +152,7 @@ class Generation:
         session.detach()
         session.restore(p)
         deliver(p, processed, session)
+        _put_heads_away()
 
     def unloaded(self) -> None:
         """ "Reload UI": what is attached comes off."""
@@ -172,6 +174,13 @@ def _give_up(p: Any, error: Exception) -> None:
         session.say(sentence)
     else:
         setattr(p, NAME, Session(job=Job(), active=False, sentences={sentence: None}))
+
+
+def _put_heads_away() -> None:
+    """As the settings say what becomes of a trained head after use."""
+    module, after = sys.modules.get("ldznet_ext.segmenters.heads"), webui_settings.get("head_after")
+    if module is not None and after != webui_settings.KEEP:
+        module.put_away("cpu" if after == webui_settings.CPU else None)
 
 
 def _detach_all() -> None:

@@ -116,10 +116,11 @@ class Runs:
     def begin(self, p: Any, job: object) -> bool:
         """A run begins in a job of the host (`state.time_start`); whether it is the outermost one.
 
-        A run whose job is over, or whose processing object is gone, ended in an exception: the host tells nobody.
+        A run whose job is over, or whose processing object is gone, ended in an exception: the host tells nobody. Where jobs
+        cannot be told apart every run counts as the outermost: none must ever be passed over for good.
         """
         self._open = [(ref, of) for ref, of in self._others(p) if of == job]
-        outermost = not self._open
+        outermost = not self._open or job is None
         self._open.append((weakref.ref(p), job))
         return outermost
 
