@@ -17,10 +17,12 @@ FAMILY = "sd1"
 
 def convertible() -> tuple[str, ...]:
     """Names of files in the model folders that are heads in the authors' layout and have not been converted yet."""
+    waiting = [path for path in _candidates() if not _target(path).exists()]
+    if not waiting:  # nearly always: then torch need not be there
+        return ()
     from ldznet_ext.convert.official import looks_official
 
-    waiting = [path for path in _candidates() if not _target(path).exists() and looks_official(path)]
-    return tuple(dict.fromkeys(path.name for path in waiting))
+    return tuple(dict.fromkeys(path.name for path in waiting if looks_official(path)))
 
 
 def convert(name: str) -> str:

@@ -7,9 +7,10 @@ notes would end in the parameters of whatever picture is painted next.
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 HYPERTILE = "__webui_hypertile_params"
 
@@ -81,6 +82,8 @@ def _merging(model: Any) -> Iterator[None]:
 @contextmanager
 def _tiling(model: Any) -> Iterator[None]:
     """Circular padding, which stays until the next generation: each convolution has its own."""
+    from torch import nn
+
     wrapped = [
         layer
         for part in _modules(model)
@@ -109,8 +112,10 @@ def _hypertile(model: Any) -> Iterator[None]:
             params.enabled = True
 
 
-def _modules(model: Any) -> list[nn.Module]:
+def _modules(model: Any) -> "list[nn.Module]":
     """Everything of the model that is a network."""
+    from torch import nn
+
     objects = getattr(model, "forge_objects", None)
     if objects is None:
         return [model] if isinstance(model, nn.Module) else []

@@ -13,8 +13,6 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError, OptionError, PictureError
 from ldznet_ext.masks.loading import load_picture
-from ldznet_ext.masks.overlay import overlay
-from ldznet_ext.pipeline import apply, rethreshold
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import FOUND, Segmentation
 from ldznet_ext.ui.messages import complaint, describe, describe_regions, remark
@@ -181,6 +179,8 @@ def clear(picture: Any, painted: Any, handle: str = "", *, sessions: Sessions = 
 def only(result: Segmentation, text: str) -> Segmentation:
     """The answer of one phrase alone."""
     kept = tuple(one for one in result.phrases if one.text == text)
+    from ldznet_ext.pipeline import rethreshold
+
     return rethreshold(replace(result, phrases=kept, message=""), None)
 
 
@@ -209,16 +209,23 @@ def _shown(session: Session, sessions: Sessions) -> View:
 
 
 def _view(session: Session, handle: str) -> View:
+    from ldznet_ext.masks.overlay import overlay
+
     mask = _mask(session)
     drawn = overlay(session.picture, mask > 127)
     return View(message=describe(session.result), handle=handle, overlay=drawn, mask=mask)
 
 
 def _mask(session: Session) -> np.ndarray:
+    # not at the top: this module is there as soon as the page is made, the networks are not
+    from ldznet_ext.pipeline import apply
+
     return apply(session.result, session.settings)
 
 
 def _region(result: Segmentation, text: str, settings: MaskSettings) -> np.ndarray:
+    from ldznet_ext.pipeline import apply
+
     return apply(only(result, text), replace(settings, words=text)).astype(np.float32) / 255
 
 
