@@ -70,13 +70,20 @@ def mask_at(answer: PhraseResult, threshold: float, default: float) -> np.ndarra
     return mask_of(parse(answer.text), _maps(answer.terms, True), threshold, default, grown)
 
 
-def union(answers: Sequence[PhraseResult], threshold: float, default: float) -> tuple[np.ndarray, np.ndarray]:
-    """The greatest probability and the joined masks of several answers."""
-    prob, mask = answers[0].prob.copy(), mask_at(answers[0], threshold, default)
+def union(answers: Sequence[PhraseResult]) -> np.ndarray:
+    """The greatest probability of several answers, float32 (h w)."""
+    prob = answers[0].prob.copy()
     for one in answers[1:]:
         np.maximum(prob, one.prob, out=prob)
+    return prob
+
+
+def joined(answers: Sequence[PhraseResult], threshold: float, default: float) -> np.ndarray:
+    """The masks of several answers in one, bool (h w)."""
+    mask = mask_at(answers[0], threshold, default)
+    for one in answers[1:]:
         mask |= mask_at(one, threshold, default)
-    return prob, mask
+    return mask
 
 
 def _maps(terms: Sequence[PhraseResult], familiar: bool | None) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ldznet_ext.answers import Measure, answer, cut, union, unknown
+from ldznet_ext.answers import Measure, answer, cut, joined, union, unknown
 from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import PhraseError
 from ldznet_ext.masks.imaging import load_picture, undo
@@ -79,7 +79,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         own = {phrase: found.answer(phrase) for phrase in phrases}
         measure = found.measure
         answers = tuple(answer(*asked, own, measure) for asked in zip(request.phrases, trees, strict=True))
-        prob, mask = union(answers, measure.threshold, measure.default)
+        prob, mask = union(answers), joined(answers, measure.threshold, measure.default)
     return Segmentation(
         size=view.fit.original,
         method=segmenter.name,
@@ -109,10 +109,9 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
 def rethreshold(result: Segmentation, threshold: float | None = None) -> Segmentation:
     """The same result cut at another threshold (None: the head's own); statuses, scores and `prob` stay."""
     check_threshold(threshold)
-    default = result.provenance.get("mask_threshold", 0.5)
-    chosen = default if threshold is None else threshold
+    chosen, default = _thresholds(result, threshold)
     phrases = tuple(cut(one, chosen, default) for one in result.phrases)
-    prob, mask = union(phrases, chosen, default)
+    prob, mask = union(phrases), joined(phrases, chosen, default)
     return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": chosen})
 
 
@@ -125,8 +124,14 @@ def apply(result: Segmentation, settings: MaskSettings) -> np.ndarray:
     """
     if not any(one.status == FOUND for one in result.phrases):
         return np.zeros(result.size, np.uint8)
-    mask = rethreshold(result, settings.threshold).mask
+    mask = joined(result.phrases, *_thresholds(result, settings.threshold))
     return shape(mask, grow=settings.grow, feather=settings.feather, invert=settings.invert)
+
+
+def _thresholds(result: Segmentation, threshold: float | None) -> tuple[float, float]:
+    """The threshold to cut at (None: the method's own), and the method's own."""
+    default = result.provenance.get("mask_threshold", 0.5)
+    return default if threshold is None else threshold, default
 
 
 def as_request(
