@@ -87,9 +87,11 @@ class Entry:
         """The components of one tab's script."""
         from modules import ui_components
 
+        from ldznet_ext.hosts.webui_settings import accordion_values
         from ldznet_ext.ui.panel import accordion
 
-        return accordion(is_img2img, self.methods(), getattr(ui_components, "InputAccordion", None))
+        opener = getattr(ui_components, "InputAccordion", None)
+        return accordion(is_img2img, self.methods(), opener, accordion_values())
 
     def paste_fields(self, components: Sequence[Any]) -> tuple[list[Any], list[str]]:
         """The script's `infotext_fields` and `paste_field_names`."""

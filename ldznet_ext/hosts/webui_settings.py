@@ -54,7 +54,7 @@ SETTINGS = (
         default="auto",
         label="Method to begin with",
         choices=METHODS,
-        info="auto takes the best one that fits the loaded checkpoint",
+        info="what the accordion holds after a start; auto takes the best one that fits the loaded checkpoint",
     ),
     Setting(
         name="head_folders",
@@ -76,7 +76,12 @@ SETTINGS = (
         label="Save masks beside the pictures",
         info="also where the accordion does not ask for it",
     ),
-    Setting(name="overlay", default=True, label="Show masks on the picture in the gallery"),
+    Setting(
+        name="overlay",
+        default=True,
+        label="Show masks on the picture in the gallery",
+        info="what the accordion holds after a start",
+    ),
     Setting(
         name="words",
         default="",
@@ -115,6 +120,11 @@ def get(name: str) -> Any:
         return setting.checked(getattr(_shared().opts, setting.key))
     except AttributeError:  # --nowebui, no host at all, or a host that is still starting
         return setting.default
+
+
+def accordion_values() -> dict[str, Any]:
+    """What the accordion's components hold after a start, by name, where the settings have a say in it."""
+    return {name: get(name) for name in ("words", "method", "overlay")}
 
 
 def folders() -> tuple[Path, ...]:

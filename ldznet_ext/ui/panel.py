@@ -3,8 +3,8 @@
 Components alone and how they answer each other; what they answer is `handlers`, where they stand in a host is `bind`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +55,20 @@ def widget(option: Option, prefix: str, methods: Sequence[str] = ("auto",), **mo
 
 
 def accordion(
-    is_img2img: bool, methods: Sequence[str] = ("auto",), opener: Callable[..., Any] | None = None
+    is_img2img: bool,
+    methods: Sequence[str] = ("auto",),
+    opener: Callable[..., Any] | None = None,
+    begin: Mapping[str, Any] | None = None,
 ) -> list[Any]:
     """The accordion's components in the order of JOB_OPTIONS, closed and off; nothing else happens.
 
-    opener: the host's InputAccordion, an accordion whose value is its tick; without it there is a tick inside.
+    opener: the host's InputAccordion, an accordion whose value is its tick; without it there is a tick inside. begin: values
+    of options in place of their defaults.
     """
     prefix = f"ldznet_{'img2img' if is_img2img else 'txt2img'}"
     made: dict[str, Any] = {}
-    options = {option.name: option for option in JOB_OPTIONS}
+    begin = begin or {}
+    options = {option.name: replace(option, default=begin.get(option.name, option.default)) for option in JOB_OPTIONS}
 
     def add(name: str, **more: Any) -> None:
         made[name] = widget(options[name], prefix, methods, **more)

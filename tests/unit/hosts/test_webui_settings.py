@@ -10,7 +10,8 @@ import pytest
 
 from ldznet_ext import weights
 from ldznet_ext.hosts import webui_settings
-from ldznet_ext.hosts.webui_settings import CPU, METHODS, SETTINGS, get, register, share_folders
+from ldznet_ext.hosts.webui_job import JOB_OPTION
+from ldznet_ext.hosts.webui_settings import CPU, METHODS, SETTINGS, accordion_values, get, register, share_folders
 from ldznet_ext.segmenters.methods import methods
 
 
@@ -104,6 +105,15 @@ def test_saved_values_are_checked(shared: Any, name: str, saved: Any, expected: 
     register()
     shared.opts.data[f"ldznet_{name}"] = saved
     assert get(name) == expected
+
+
+def test_the_accordion_begins_with_what_the_settings_say(shared: Any) -> None:
+    assert accordion_values() == {"words": "", "method": "auto", "overlay": True}
+    assert all(JOB_OPTION[name].default == value for name, value in accordion_values().items())
+    register()
+    shared.opts.data |= {"ldznet_words": "fox & !tail", "ldznet_method": "attention", "ldznet_overlay": False}
+    assert accordion_values() == {"words": "fox & !tail", "method": "attention", "overlay": False}
+    assert set(accordion_values()) <= set(JOB_OPTION)
 
 
 def test_heads_are_looked_for_where_host_and_user_say(shared: Any, tmp_path: Path) -> None:
