@@ -1,16 +1,21 @@
 # make demo   pictures from words, masks from other words, the repaint: demo/index.html
 # make test   the fast tests, offline, with a table of what is proven
+# make webui  a small web UI of our own to click the extension in, on a CPU: http://127.0.0.1:7860 (PORT= names another)
+# make browser  the same driven by a browser: words, mask on the canvas, inpaint
 # make check  format, lint, types, import directions, unit tests
 # make bench  what is measured
-# Everything runs in .venv/, which the first call makes. PYTHON= names the interpreter it is made from, TORCH= another torch.
+# Everything runs in .venv/ (the web UI in .venv-webui/), which the first call makes. PYTHON= names the interpreter it is made from,
+# TORCH= another torch.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 SET_UP = $(if $(PYTHON),$(PYTHON),$(error No Python 3.10 or newer was found; install one or name it with PYTHON=)) -m ldznet_ext.bootstrap
 VENV = .venv/bin/python
+WEBUI = .venv-webui/bin/python
+PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test webui browser check format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -22,6 +27,14 @@ demo:
 test:
 	@$(SET_UP) test
 	@$(VENV) -m pytest -q $(ARGS)
+
+webui:
+	@$(SET_UP) webui
+	@$(WEBUI) tests/pocket_host/launch.py --port $(PORT) $(ARGS)
+
+browser:
+	@$(SET_UP) webui
+	@$(WEBUI) -m pytest -q -rs tests/browser $(ARGS)
 
 check:
 	@$(SET_UP) dev
@@ -37,4 +50,4 @@ bench:
 	@for file in benchmarks/*.py; do $(VENV) $$file $(ARGS) || exit 1; done
 
 clean:
-	rm -rf .venv demo .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-webui .pocket_host demo .pytest_cache .ruff_cache .import_linter_cache

@@ -1,7 +1,8 @@
 """Makes `.venv/` in the checkout and fills it, with the standard library alone.
 
-`python -m ldznet_ext.bootstrap [run|test|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS. Each
-step says what it does, how many MB and how long; a stamp per step makes a second call repeat nothing, offline.
+`python -m ldznet_ext.bootstrap [run|test|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS; `webui` does so
+with the pocket host's `.venv-webui/`. Each step says what it does, how many MB and how long; a stamp per step makes a second
+call repeat nothing, offline.
 """
 
 import contextlib
@@ -253,18 +254,25 @@ def run_inside(arguments: Sequence[str], venv: Venv = VENV) -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`[run|test|dev] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
+    """`[run|test|dev|webui] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
     before, _, after = (list(part) for part in _split(argv))
+    venv = VENV
     try:
-        set_up(extra=before[0] if before else "run")
-    except SetupError as error:
+        if before == ["webui"]:
+            from ldznet_ext.webui_venv import WEBUI as venv
+            from ldznet_ext.webui_venv import set_up_webui
+
+            set_up_webui()
+        else:
+            set_up(extra=before[0] if before else "run")
+    except LdznetError as error:
         say(str(error))
         return 2
     except KeyboardInterrupt:
         say("Stopped; the same command goes on where it was.")
         return 130
     if after:
-        run_inside(after)
+        run_inside(after, venv)
     return 0
 
 
