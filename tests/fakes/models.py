@@ -110,6 +110,7 @@ class _Base:
 
     is_sdxl = lowvram = False
     parameterization = "eps"
+    context_dim: int
 
     def __init__(self, ui: WebUI, backbone: StandaloneBackbone, unet: nn.Module, name: str) -> None:
         self.ui, self.alone = ui, backbone
@@ -120,9 +121,9 @@ class _Base:
     def _states(self, clip: FakeClip, prompts: list[str], skip: int) -> Any:
         self.ui.check()
         self.prompts += [(prompt, skip) for prompt in prompts]
-        if getattr(self, "context_dim", 32) != 2048:
-            return torch.cat([clip.encode(prompt, skip) for prompt in prompts])
-        states = torch.cat([clip.encode(prompt, skip) for prompt in prompts]).repeat(1, 1, 64)
+        states = torch.cat([clip.encode(prompt, skip) for prompt in prompts]).repeat(1, 1, self.context_dim // 32)
+        if self.context_dim != 2048:
+            return states
         size = torch.tensor([[float(prompts.width or 0), float(prompts.height or 0)]])  # type: ignore[attr-defined]
         return {"crossattn": states, "vector": torch.cat([size / 1000, torch.zeros(len(prompts), VECTOR - 2)], dim=1)}
 

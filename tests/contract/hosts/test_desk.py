@@ -11,6 +11,7 @@ from PIL import Image
 from ldznet_ext.errors import LdznetError, PhraseError
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.webui_desk import LABELS, WebuiDesk
+from ldznet_ext.hosts.webui_facts import NATIVE
 from ldznet_ext.hosts.webui_host import Host
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.segmenters import heads
@@ -74,8 +75,9 @@ def test_a_model_that_cannot_be_read_says_why_everywhere(
 
 
 def test_a_mask_of_any_picture_without_a_head(
-    ui: WebUI, host: Host, desk: WebuiDesk, backbone: StandaloneBackbone
+    ui: WebUI, desk: WebuiDesk, backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(NATIVE, "sd1", 128)
     load(ui, backbone, other_unet(context_dim=768))
     result = desk.mask(Image.fromarray(PICTURE).convert("RGBA"), MaskSettings(words="fox"))
     assert result.method == "attention" and result.mask.shape == (45, 65) and result.model == "tiny"
@@ -119,5 +121,5 @@ def test_heads_go_where_the_settings_say(ui: WebUI, loaded: Any, desk: WebuiDesk
 
 
 def test_converting_what_is_not_there_is_a_sentence(ui: WebUI, desk: WebuiDesk) -> None:
-    with pytest.raises(LdznetError, match="; expected .*, so "):
+    with pytest.raises(LdznetError, match=r"; expected .*, so "):
         desk.convert("nothing.ckpt")
