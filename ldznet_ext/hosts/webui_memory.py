@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ldznet_ext.harvest.sampling import Kept
 
 LIMIT = 256 * MEBIBYTE
-SIDE = 32
+SIDE = 16
 """Side of the thumbnail by which a picture is known again."""
-NEAR = 3
+NEAR = 4
 """Levels (of 255) by which no value of two thumbnails of one picture differs: JPEG moves a mean less, an edit moves it more."""
 
 
@@ -128,7 +128,7 @@ class Memory:
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
-    """Means over areas of a picture (h w 3), float32 (32 32 3)."""
+    """Means over areas of a picture (h w 3), float32 (16 16 3)."""
     from ldznet_ext.masks.imaging import stretch
 
     return stretch(picture.astype(np.float32), Size(SIDE, SIDE))
