@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NO_WORDS = "No words were given, so no mask was made; type what to find, or choose the masks of the prompt's nouns."
 NO_NOUNS = "The prompt names nothing that could be looked for, so no mask was made; type words instead."
+EXTRA = "No step of the sampling could be read for this method, so an extra pass of the diffusion model was made."
 ONLY_CROP = "Only the repainted part of the picture was looked at."
 
 
@@ -62,6 +63,8 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
     several = p.batch_size * p.n_iter > 1
     session.say(say_found(outcome.result, f"Picture {outcome.index + 1}: " if several else ""))
     session.say(outcome.result.message)
+    if outcome.result.unet_calls:
+        session.say(EXTRA)
     if outcome.box is not None:
         session.say(ONLY_CROP)
     p.extra_generation_params.update(to_infotext(job, outcome.result))

@@ -56,7 +56,7 @@ def repaint(p: Any, picture: Image.Image, outcome: Outcome, session: Session) ->
     if mask is None or not mask.any() or shared.state.interrupted or shared.state.skipped:
         return picture
     inner = inner_run(p, picture, Image.fromarray(whole(mask, None, size_of(picture))), outcome, session)
-    with _left_as_it_was(p):
+    with _left_as_it_was(p), _own_forward(p.sd_model):
         painted = processing.process_images(inner)
     if shared.state.interrupted or shared.state.skipped or not painted.images:
         return picture
@@ -142,3 +142,15 @@ def _left_as_it_was(p: Any) -> Iterator[None]:
         # the host ends every run with token merging off, and the outer one may have batches to come
         if hasattr(sd_models, "apply_token_merging"):
             sd_models.apply_token_merging(p.sd_model, p.get_token_merging_ratio())
+
+
+@contextmanager
+def _own_forward(model: Any) -> Iterator[None]:
+    """A1111's UNet in the body as its class has it: ControlNet replaces its `forward`, with hints of the outer picture."""
+    unet = getattr(getattr(model, "model", None), "diffusion_model", None)
+    replaced = vars(unet).pop("forward", None) if unet is not None else None
+    try:
+        yield
+    finally:
+        if replaced is not None:
+            unet.forward = replaced  # type: ignore[union-attr]

@@ -12,12 +12,20 @@ from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SCRIPT = "A script ran, which may take every picture for its own, so the masks were not added to them; the buttons have them."
 SAID = "LD-ZNet said"
 """Where the API's `info` has the sentences, among `extra_generation_params`."""
 
 
 def deliver(p: Any, processed: Any, session: Session) -> None:
-    """Put what a session found into the host's `Processed`: pictures, texts, files, remarks."""
+    """Put what a session found into the host's `Processed`: pictures, texts, files, remarks.
+
+    Not among the pictures where a script of the host's drop-down list runs: SD upscale and the outpainting ones take all of
+    them for tiles.
+    """
+    shown = not _runs_script(p)
+    if not shown and any(outcome.masks for outcome in session.outcomes):
+        session.say(SCRIPT)
     if session.unchanged is not None:
         _keep_unchanged(p, processed, session.unchanged, keep=session.job.not_found == KEEP)
     texts = _texts(processed, session)
@@ -25,7 +33,7 @@ def deliver(p: Any, processed: Any, session: Session) -> None:
         if outcome.picture is None or (session.job.not_found == SKIP and not outcome.found):
             continue
         for mask in outcome.masks:
-            _add(p, processed, session, outcome, mask, text)
+            _add(p, processed, session, outcome, mask, text, shown=shown)
     _say(processed, session)
 
 
@@ -42,17 +50,24 @@ def _say(processed: Any, session: Session) -> None:
     }
 
 
-def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask, text: str) -> None:
+def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask, text: str, *, shown: bool) -> None:
     assert outcome.picture is not None
     picture = Image.fromarray(mask.grey)
-    if session.job.overlay:
+    if shown and session.job.overlay:
         from ldznet_ext.masks.overlay import overlay
 
-        shown = overlay(np.asarray(outcome.picture.convert("RGB")), mask.grey > 127)
-        _append(processed, Image.fromarray(shown), text)
-    _append(processed, picture, text)
+        drawn = overlay(np.asarray(outcome.picture.convert("RGB")), mask.grey > 127)
+        _append(processed, Image.fromarray(drawn), text)
+    if shown:
+        _append(processed, picture, text)
     if _saves(session) and not getattr(p, "do_not_save_samples", False):
         _save(p, picture, outcome, text, suffix=_suffix(mask, session))
+
+
+def _runs_script(p: Any) -> bool:
+    """Whether one of the drop-down list's scripts runs this generation: its number is the first argument of all scripts."""
+    args = getattr(p, "script_args", None)
+    return bool(args) and type(args[0]) is int and args[0] > 0
 
 
 def _append(processed: Any, picture: Image.Image, text: str) -> None:

@@ -130,6 +130,20 @@ def test_a_failing_inner_run_restores_the_host(modules: SimpleNamespace) -> None
     assert sys.modules["modules.shared"].opts.data == {"multiple_tqdm": True} and modules.merging == [0.25]
 
 
+def test_controlnet_s_forward_is_put_aside_meanwhile(modules: SimpleNamespace) -> None:
+    class UNet:
+        def forward(self) -> str:
+            return "its own"
+
+    unet, seen = UNet(), []
+    unet.forward = lambda: "ControlNet's"  # type: ignore[method-assign]
+    p = outer(sd_model=SimpleNamespace(model=SimpleNamespace(diffusion_model=unet)))
+    run = modules.processing.process_images
+    modules.processing.process_images = lambda inner: (seen.append(unet.forward()), run(inner))[1]
+    repaint(p, GREY, outcome(), Session(job=Job(inpaint=True)))
+    assert seen == ["its own"] and unet.forward() == "ControlNet's"
+
+
 def answered(monkeypatch: pytest.MonkeyPatch, *, found: bool) -> None:
     prob = np.zeros((6, 10), np.float32)
     prob[1:3, 2:5] = 0.9

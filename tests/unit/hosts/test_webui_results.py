@@ -76,3 +76,11 @@ def test_saved_under_the_host_s_names(saved: list[Any]) -> None:
     assert saved[0][3] == "-mask-a_red_fox"
     run({"save": True}, outcomes, do_not_save_samples=True)
     assert len(saved) == 1, "an API call that saves no pictures saves no masks"
+
+
+def test_a_script_of_the_list_keeps_its_pictures_to_itself(saved: list[Any]) -> None:
+    """SD upscale pastes together whatever pictures a run gives."""
+    outcomes = [outcome(0, Mask(words="fox", grey=MASK))]
+    processed = run({"save": True}, outcomes, script_args=[3, True], do_not_save_samples=False)
+    assert len(processed.images) == 1 and "A script ran" in processed.comments and len(saved) == 1
+    assert len(run({}, outcomes, script_args=[0, True]).images) == 2
