@@ -16,6 +16,7 @@ from ldznet_ext.harvest.sampling import Kept, watch
 LIMIT = 128_000_000
 """Bytes that the kept steps of one picture may take."""
 HALF = torch.float16
+HALF_BYTES = 2
 """What wider numbers are kept as."""
 
 
@@ -73,9 +74,9 @@ class LateHarvest:
         def read(tensor: Tensor) -> None:
             if not self._wanted:
                 return
-            kind = dtype or (tensor.dtype if tensor.element_size() <= HALF.itemsize else HALF)
+            kind = dtype or (tensor.dtype if tensor.element_size() <= HALF_BYTES else HALF)
             part = tensor if self._index is None else tensor[self._index]
-            self._bytes += part.numel() * kind.itemsize
+            self._bytes += part.numel() * torch.finfo(kind).bits // 8  # `itemsize` of a type is newer than torch 2.0
             if self._chosen or self.steps == 1:
                 self._features[tap] = pick(tensor, self._index, dtype=kind, device=device)
 

@@ -15,7 +15,7 @@ from ldznet_ext.errors import ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.attention import grid_of
 from ldznet_ext.harvest.hooks import Index, pick
-from ldznet_ext.harvest.late import HALF, late_steps
+from ldznet_ext.harvest.late import HALF, HALF_BYTES, late_steps
 from ldznet_ext.harvest.locate import find_strides
 from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import parse_tap
@@ -89,7 +89,7 @@ class StepHarvest:
         if tap in self._strides:
             grid_of(step.grid, self._strides[tap], tensor.shape[1])
         kind = self._kind(tensor)
-        step.sizes[tap] = step.pictures * math.prod(tensor.shape[1:]) * kind.itemsize
+        step.sizes[tap] = step.pictures * math.prod(tensor.shape[1:]) * torch.finfo(kind).bits // 8
         if self._keeps():
             part[tap] = pick(tensor, self._index, dtype=kind)
 
@@ -138,7 +138,7 @@ class StepHarvest:
 
     def _kind(self, tensor: Tensor) -> torch.dtype:
         """What to keep it as: as it came, but 16 bits where there are many steps."""
-        narrow = self.wanted.near is not None or tensor.element_size() <= HALF.itemsize
+        narrow = self.wanted.near is not None or tensor.element_size() <= HALF_BYTES
         return tensor.dtype if narrow else HALF
 
 
