@@ -35,7 +35,8 @@ def parse(text: str) -> Tree:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Tree:
-    return Phrase(text) if is_words(text) else by_grammar(text)  # plain words spare the host lark's import
+    exclaimed = not "".join(text.split()).strip("!")  # "!!!" negates nothing
+    return Phrase(text) if exclaimed or is_words(text) else by_grammar(text)  # plain words spare the host lark's import
 
 
 def is_words(text: str) -> bool:

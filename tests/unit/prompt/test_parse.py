@@ -9,6 +9,7 @@ from hypothesis import given
 from ldznet_ext.errors import ExpressionError, PhraseError
 from ldznet_ext.prompt.parse import by_grammar, is_words, parse
 from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Weight
+from ldznet_ext.prompt.write import write
 from tests.unit.prompt.trees import ANY, TEXTS
 
 FOX, OWL, CAT = Phrase("fox"), Phrase("owl"), Phrase("cat")
@@ -42,6 +43,12 @@ FOX, OWL, CAT = Phrase("fox"), Phrase("owl"), Phrase("cat")
 )
 def test_words_are_one_phrase(text):
     assert is_words(text) and parse(text) == by_grammar(text) == Phrase(text)
+
+
+@pytest.mark.parametrize("text", ["!", "!!!", " ! ! "])
+def test_exclamation_marks_alone_are_a_phrase_and_are_written_in_quotes(text):
+    tree = parse(text)
+    assert tree == Phrase(text) and write(tree).startswith('"') and parse(write(tree)) == tree
 
 
 def test_spaces_of_any_kind_are_one():
