@@ -18,7 +18,7 @@ from modules.call_queue import wrap_gradio_gpu_call
 from modules.ui_common import create_output_panel, create_toprow
 from modules.ui_components import FormGroup, FormRow, InputAccordion, ToolButton
 
-LABEL = "pocket host, not A1111"
+LABEL = shared.host_name
 NO_QUEUE = {"show_progress": False}
 
 
