@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.hosts.webui_find import ask, masks_of, say_found, whole
+from ldznet_ext.hosts.webui_find import ask, at_size, masks_of, say_found, whole
 from ldznet_ext.hosts.webui_plain import settings
 from ldznet_ext.hosts.webui_session import INNER, Mask, Outcome, Session, size_of
 
@@ -23,7 +23,6 @@ FILL_ORIGINAL = 1
 COPIED = (
     "outpath_samples",
     "outpath_grids",
-    "styles",
     "subseed",
     "subseed_strength",
     "seed_resize_from_h",
@@ -33,8 +32,6 @@ COPIED = (
     "steps",
     "cfg_scale",
     "distilled_cfg_scale",
-    "width",
-    "height",
     "tiling",
     "eta",
     "s_min_uncond",
@@ -44,7 +41,7 @@ COPIED = (
     "s_noise",
     "disable_extra_networks",
 )
-"""What an inner run has from the outer one, where its host has it."""
+"""What an inner run has from the outer one, where its host has it; styles are in the prompts already."""
 NOT_HERE = "Nothing was found in the input picture, so it was left as it is."
 
 
@@ -60,14 +57,16 @@ def repaint(p: Any, picture: Image.Image, outcome: Outcome, session: Session) ->
         painted = processing.process_images(inner)
     if shared.state.interrupted or shared.state.skipped or not painted.images:
         return picture
-    return painted.images[0]
+    return at_size(painted.images[0], size_of(picture))
 
 
 def inner_run(p: Any, picture: Image.Image, mask: Image.Image, outcome: Outcome, session: Session) -> Any:
     """The host's img2img of one picture and its mask, with the outer run's sampler and ours of everything else."""
     from modules import processing
 
-    job, row = session.job, outcome.batch_index
+    job, number = session.job, p.iteration * p.batch_size + outcome.batch_index
+    # a whole picture is repainted at its own size (hires), a part of it at that of the first pass
+    width, height = (p.width, p.height) if job.only_masked else (side // 8 * 8 for side in picture.size)
     inner = processing.StableDiffusionProcessingImg2Img(
         init_images=[picture],
         resize_mode=0,
@@ -78,8 +77,10 @@ def inner_run(p: Any, picture: Image.Image, mask: Image.Image, outcome: Outcome,
         inpaint_full_res=job.only_masked,
         inpaint_full_res_padding=job.padding,
         inpainting_mask_invert=0,
-        prompt=job.inpaint_prompt or p.all_prompts[p.iteration * p.batch_size + row],
-        negative_prompt=job.inpaint_negative or p.all_negative_prompts[p.iteration * p.batch_size + row],
+        width=width,
+        height=height,
+        prompt=job.inpaint_prompt or p.all_prompts[number],
+        negative_prompt=job.inpaint_negative or p.all_negative_prompts[number],
         seed=outcome.seed,
         batch_size=1,
         n_iter=1,

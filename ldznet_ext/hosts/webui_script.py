@@ -51,7 +51,7 @@ class Generation:
         _detach_all()
         if isinstance(left := vars(p).pop(NAME, None), Session):
             left.restore(p)
-        if getattr(p, INNER, False):
+        if getattr(p, INNER, False) or not _is_open(args):
             return
         outermost = runs.begin(p, _job_of_host())
         job = Job.from_args(args)
@@ -80,7 +80,7 @@ class Generation:
     def process_before_every_sampling(self, p: Any, args: Sequence[Any], **kwargs: Any) -> None:
         """A sampling loop begins, hires' second one too: attach to the UNet that is loaded now."""
         session = session_of(p)
-        if session is None:
+        if session is None or session.fault:
             return
         from ldznet_ext.hosts.webui_answer import wanted_for
         from ldznet_ext.hosts.webui_harvest import Attachment
@@ -88,6 +88,7 @@ class Generation:
 
         _detach_all()
         session.detach()
+        session.kept = ()  # the last batch's need not stay on the device beside this one's
         backbone = self.host.borrow(self.host.loaded())
         noise = kwargs.get("noise")
         session.model = unet_key(backbone)
@@ -157,6 +158,11 @@ class Generation:
     def unloaded(self) -> None:
         """ "Reload UI": what is attached comes off."""
         _detach_all()
+
+
+def _is_open(args: Sequence[Any]) -> bool:
+    """Whether the accordion is: with it closed nothing else of it is even read."""
+    return bool(args) and bool(args[0])
 
 
 def _give_up(p: Any, error: Exception) -> None:

@@ -65,6 +65,8 @@ class Session:
     job: Job
     active: bool = True
     attachment: "Attachment | None" = None
+    fault: str = ""
+    """Why reading was given up; what failed once would fail in each batch."""
     model: "Hashable" = None
     latents: "Tensor | None" = None
     kept: "tuple[tuple[Kept, ...], ...]" = ()
@@ -97,7 +99,8 @@ class Session:
             return
         self.attachment.detach()
         self.kept = self.attachment.kept
-        self.say(self.attachment.fault)
+        self.fault = self.attachment.fault
+        self.say(self.fault)
         self.attachment = None
 
 

@@ -85,7 +85,8 @@ def outcome(*, found: bool = True) -> Outcome:
 
 def test_the_inner_run_has_the_mask_and_our_settings(modules: SimpleNamespace) -> None:
     job = Job.from_mapping({"inpaint": True, "denoise": 0.6, "padding": 8, "mask_blur": 2, "inpaint_prompt": "an owl"})
-    assert repaint(outer(), GREY, outcome(), Session(job=job)) is PAINTED
+    painted = repaint(outer(), GREY, outcome(), Session(job=job))
+    assert np.array_equal(np.asarray(painted), np.asarray(PAINTED))
     (inner,) = modules.runs
     assert np.array_equal(np.asarray(inner.mask), outcome().masks[0].grey) and inner.init_images == [GREY]
     assert (inner.prompt, inner.negative_prompt, inner.seed) == ("an owl", "no", 4)
@@ -94,6 +95,17 @@ def test_the_inner_run_has_the_mask_and_our_settings(modules: SimpleNamespace) -
     assert getattr(inner, INNER) and inner.scripts is None
     assert modules.merging == [0.25] and modules.state.job_count == 2
     assert sys.modules["modules.shared"].opts.data == {"multiple_tqdm": True}
+
+
+@pytest.mark.parametrize(("only_masked", "size"), [(True, (16, 8)), (False, (40, 24))])
+def test_a_whole_picture_is_repainted_at_its_own_size(
+    modules: SimpleNamespace, only_masked: bool, size: tuple[int, int]
+) -> None:
+    large = Image.new("RGB", (41, 27))
+    job = Job(inpaint=True, only_masked=only_masked)
+    assert repaint(outer(width=16, height=8), large, outcome(), Session(job=job)).size == (41, 27)
+    inner = modules.runs[0]
+    assert (inner.width, inner.height) == size and inner.mask.size == (41, 27)
 
 
 def test_without_words_of_its_own_it_has_the_picture_s(modules: SimpleNamespace) -> None:
