@@ -20,8 +20,8 @@ def set_up_webui(venv: Venv = WEBUI, requirements: Path = REQUIREMENTS) -> None:
         return
     if sys.version_info[:2] > NEWEST_PYTHON:
         raise SetupError(
-            f"This is Python {sys.version.split()[0]}; expected 3.10, 3.11 or 3.12, which A1111's Gradio 3.41 runs on, so name one "
-            "with PYTHON=."
+            f"This is Python {sys.version.split()[0]}; expected 3.10, 3.11 or 3.12, which A1111's Gradio 3.41 runs on, so name "
+            "one with PYTHON=."
         )
     say("Setting up the pocket host once; later runs need neither this nor a network.")
     try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_memory import Memory
     from ldznet_ext.hosts.webui_script import Generation
     from ldznet_ext.ui.bind import Binder
+    from ldznet_ext.ui.panel import Tab
 
 logger = logging.getLogger("ldznet")
 
@@ -107,13 +108,20 @@ class Entry:
     def tabs(self) -> list[tuple[Any, str, str]]:
         """on_ui_tabs: nothing where the tab cannot be made, for half a tab would cost the page."""
         try:
-            from ldznet_ext.hosts.webui_saving import save_cut_out
             from ldznet_ext.ui.panel import tab
+            from ldznet_ext.ui.wiring import about_of
 
-            return [(tab(self.desk, self.binder.connect, save_cut_out), "LD-ZNet", "ldznet")]
+            return [(tab(about_of(self.desk), self._connect), "LD-ZNet", "ldznet")]
         except Exception:
             logger.exception("LD-ZNet masks: its tab could not be made; the web UI goes on without it")
             return []
+
+    def _connect(self, made: "Tab") -> None:
+        from ldznet_ext.hosts.webui_saving import save_cut_out
+        from ldznet_ext.ui.wiring import connect_tab
+
+        connect_tab(self.desk, made, save_cut_out)
+        self.binder.connect(made)
 
     @harmless
     def settings(self) -> None:

@@ -16,7 +16,7 @@ from ldznet_ext.masks.loading import load_picture
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import FOUND, Segmentation
 from ldznet_ext.ui.messages import complaint, describe, describe_regions, remark
-from ldznet_ext.ui.sessions import Session, Sessions
+from ldznet_ext.ui.sessions import UNDOS, Session, Sessions
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
@@ -25,12 +25,16 @@ REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"
 WAYS = (REPLACE, ADD, SUBTRACT)
 """What becomes of the mask that is on the canvas already."""
 SESSIONS = Sessions()
+Settings = MaskSettings | Callable[[], MaskSettings]
+"""Settings, or what makes them: then what is wrong with them becomes the message like any other refusal."""
+TINT, EDGE = 0.45, 2
+"""How much of a region's colour covers the picture, and how many pixels of its edge are of it alone."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """What is shown: overlay (uint8 h w 3), mask (uint8 h w) and cut-out's alpha; None where there is nothing to show.
+    """What is shown: overlay (uint8 h w 3), mask (uint8 h w); None where there is nothing to show.
 
     message: HTML that always says found, not found, unknown word or unfamiliar. handle: of the answer, for what comes next;
     empty where there is none.
@@ -52,7 +56,7 @@ class Regions:
     sections: tuple[tuple[np.ndarray, str], ...] = ()
 
 
-def find(desk: "Desk", picture: Any, settings: MaskSettings, *, sessions: Sessions = SESSIONS) -> View:
+def find(desk: "Desk", picture: Any, settings: Settings, *, sessions: Sessions = SESSIONS) -> View:
     """Ask the desk for the words' mask."""
     return _said(lambda: _shown(_ask(desk, picture, settings), sessions))
 
@@ -68,23 +72,22 @@ def recut(handle: str, cuts: Mapping[str, Any], *, sessions: Sessions = SESSIONS
     return _said(cut, keep=handle)
 
 
-def regions(
-    desk: "Desk", picture: Any, prompt: str, settings: MaskSettings, *, sessions: Sessions = SESSIONS
-) -> Regions:
+def regions(desk: "Desk", picture: Any, prompt: str, settings: Settings, *, sessions: Sessions = SESSIONS) -> Regions:
     """Everything the prompt names, where it is in the picture."""
 
     def look() -> Regions:
         pixels = _pixels(picture)
         if not prompt.strip():
             raise OptionError("There is no prompt; expected what the picture was painted from, so write it.")
-        result = desk.regions(pixels, prompt, settings)
-        handle = sessions.put(Session(picture=pixels, result=result, settings=settings))
+        wanted = _made(settings)
+        result = desk.regions(pixels, prompt, wanted)
+        handle = sessions.put(Session(picture=pixels, result=result, settings=wanted))
         shown = [one for one in result.phrases if one.status == FOUND]
         return Regions(
             message=describe_regions(result),
             handle=handle,
             picture=pixels,
-            sections=tuple((_region(result, one.text, settings), f"{one.text} {one.score:.2f}") for one in shown),
+            sections=tuple((_region(result, one.text, wanted), f"{one.text} {one.score:.2f}") for one in shown),
         )
 
     return _said(look, blank=Regions)
@@ -120,7 +123,7 @@ def onto_canvas(
     desk: "Desk",
     picture: Any,
     painted: Any,
-    settings: MaskSettings,
+    settings: Settings,
     how: str = REPLACE,
     handle: str = "",
     *,
@@ -134,7 +137,7 @@ def onto_canvas(
     def paint() -> View:
         session = _ask(desk, picture, settings)
         base = _painted(painted, session.picture.shape[:2])
-        past = (*_past(handle, sessions), base)[-sessions_undos() :]
+        past = (*_past(handle, sessions), base)[-UNDOS:]
         return _canvas(replace(session, base=base, past=past, how=how), sessions, handle)
 
     return _said(paint, keep=handle)
@@ -169,7 +172,7 @@ def clear(picture: Any, painted: Any, handle: str = "", *, sessions: Sessions = 
     def wipe() -> View:
         size = _pixels(picture).shape[:2]
         if handle and (past := _past(handle, sessions)) is not None:
-            kept = (*past, _painted(painted, size))[-sessions_undos() :]
+            kept = (*past, _painted(painted, size))[-UNDOS:]
             _change_quietly(handle, sessions, past=kept)
         return View(message=remark("The mask is empty."), handle=handle, mask=np.zeros(size, np.uint8))
 
@@ -184,18 +187,15 @@ def only(result: Segmentation, text: str) -> Segmentation:
     return rethreshold(replace(result, phrases=kept, message=""), None)
 
 
-def sessions_undos() -> int:
-    """How many steps undo remembers."""
-    from ldznet_ext.ui.sessions import UNDOS
-
-    return UNDOS
-
-
-def _ask(desk: "Desk", picture: Any, settings: MaskSettings) -> Session:
-    pixels = _pixels(picture)
+def _ask(desk: "Desk", picture: Any, settings: Settings) -> Session:
+    pixels, settings = _pixels(picture), _made(settings)
     if not settings.words.strip():
         raise OptionError('There are no words; expected what to mask, so write it, for example "fox & !tail".')
     return Session(picture=pixels, result=desk.mask(pixels, settings), settings=settings)
+
+
+def _made(settings: Settings) -> MaskSettings:
+    return settings() if callable(settings) else settings
 
 
 def _pixels(picture: Any) -> np.ndarray:
@@ -224,9 +224,12 @@ def _mask(session: Session) -> np.ndarray:
 
 
 def _region(result: Segmentation, text: str, settings: MaskSettings) -> np.ndarray:
+    """A tint with a firm edge: the picture stays to be seen under it."""
+    from ldznet_ext.masks.shape import grown
     from ldznet_ext.pipeline import apply
 
-    return apply(only(result, text), replace(settings, words=text)).astype(np.float32) / 255
+    mask = apply(only(result, text), replace(settings, words=text)) > 127
+    return np.where(mask, TINT, 0.0).astype(np.float32) + (mask & ~grown(mask, -EDGE)) * np.float32(1 - TINT)
 
 
 def _canvas(session: Session, sessions: Sessions, handle: str) -> View:
@@ -242,7 +245,7 @@ def _canvas(session: Session, sessions: Sessions, handle: str) -> View:
     return View(message=describe(session.result), handle=handle, mask=mask)
 
 
-def _painted(painted: Any, size: tuple[int, int]) -> np.ndarray:
+def _painted(painted: Any, size: tuple[int, ...]) -> np.ndarray:
     """A canvas' mask as uint8 (h w): its alpha where it has one, else its brightness; nothing as zeros."""
     if painted is None:
         return np.zeros(size, np.uint8)

@@ -81,7 +81,8 @@ def gallery(page: Any, tab: str) -> np.ndarray:
     page.wait_for_selector(f"#{tab}_gallery img")
     source = page.evaluate(
         "async id => { const image = document.querySelector(`#${id} img`); await image.decode();"
-        " const canvas = document.createElement('canvas'); canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;"
+        " const canvas = document.createElement('canvas');"
+        " canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;"
         " canvas.getContext('2d').drawImage(image, 0, 0); return canvas.toDataURL(); }",
         f"{tab}_gallery",
     )
@@ -98,6 +99,7 @@ def slide(page: Any, elem_id: str, value: float) -> None:
     """Move a slider and let it go."""
     page.evaluate(
         "([id, value]) => { const slider = document.querySelector(`#${id} input[type=range]`); slider.value = value;"
-        " for (const name of ['input', 'change', 'pointerup', 'mouseup']) slider.dispatchEvent(new Event(name, {bubbles: true})); }",
+        " for (const name of ['input', 'change', 'pointerup', 'mouseup'])"
+        " slider.dispatchEvent(new Event(name, {bubbles: true})); }",
         [elem_id, value],
     )

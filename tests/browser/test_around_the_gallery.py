@@ -19,7 +19,7 @@ def turn_on(page: Any, words: str, tab: str = "txt2img") -> None:
 def test_masks_come_with_the_picture_and_cost_no_pass(page: Any) -> None:
     turn_on(page, "snow")
     shown = driving.generate(page, "txt2img", "a fox on snow, night", steps=6)
-    thumbnails = page.locator("#txt2img_gallery .thumbnail-item").count()
+    thumbnails = page.locator("#txt2img_gallery .thumbnails > .thumbnail-item").count()
     page.click("#ldznet_txt2img_mask")
     page.wait_for_selector("#ldznet_tab_picture img")
     page.click("#ldznet_tab_look")
@@ -35,7 +35,7 @@ def test_masks_come_with_the_picture_and_cost_no_pass(page: Any) -> None:
 def test_the_gallerys_picture_goes_to_inpaint_with_its_mask(page: Any) -> None:
     turn_on(page, "snow")
     driving.generate(page, "txt2img", "a fox on snow, night", steps=6)
-    page.click("#txt2img_gallery .thumbnail-item >> nth=0")
+    page.click("#txt2img_gallery .thumbnails > .thumbnail-item >> nth=0")
     page.click("#ldznet_txt2img_to_inpaint")
     mask = driving.wait_painted(page, least=2000)
 
@@ -46,7 +46,7 @@ def test_the_gallerys_picture_goes_to_inpaint_with_its_mask(page: Any) -> None:
 def test_the_cut_out_is_shown(page: Any) -> None:
     turn_on(page, "snow")
     driving.generate(page, "txt2img", "a fox on snow, night", steps=6)
-    page.click("#txt2img_gallery .thumbnail-item >> nth=0")
+    page.click("#txt2img_gallery .thumbnails > .thumbnail-item >> nth=0")
     page.click("#ldznet_txt2img_cut")
     page.wait_for_selector("#ldznet_tab_overlay img")
     cut = driving.image_of(page.get_attribute("#ldznet_tab_overlay img", "src"))
@@ -110,8 +110,13 @@ def test_messages_can_be_read_in_both_themes(browser: Any, address: str, picture
     driving.upload(page, "img2maskimg", picture)
     driving.ask(page, "ldznet_inpaint", "dolphin")
     colours = page.evaluate(
-        "() => { const chip = document.querySelector('#ldznet_inpaint_status .ldznet-chip');"
-        " const body = getComputedStyle(document.body); return [getComputedStyle(chip).color, body.backgroundColor]; }"
+        """() => {
+            const chip = document.querySelector('#ldznet_inpaint_status .ldznet-chip');
+            const behind = (element) => getComputedStyle(element).backgroundColor;
+            let ground = chip.parentElement;
+            while (ground.parentElement && behind(ground).endsWith(", 0)")) ground = ground.parentElement;
+            return [getComputedStyle(chip).color, behind(ground)];
+        }"""
     )
     page.close()
     text, ground = (sum(int(part) for part in colour.strip("rgba()").split(",")[:3]) / 3 for colour in colours)

@@ -20,6 +20,7 @@ const pocket = {
     lists: {loaded: [], update: [], after: [], tab: [], options: []},
     started: false,
     timer: null,
+    front: null,
 
     run(name, ...args) {
         for (const callback of pocket.lists[name]) {
@@ -38,6 +39,11 @@ const pocket = {
             pocket.run("loaded");
         }
         pocket.run("update", records);
+        const tab = gradioApp().querySelector("#tabs > .tab-nav > button.selected");
+        if (tab && tab !== pocket.front) {
+            pocket.front = tab;
+            pocket.run("tab");
+        }
         clearTimeout(pocket.timer);
         pocket.timer = setTimeout(() => pocket.run("after"), 200);
     },
