@@ -14,7 +14,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept, second_half
 from ldznet_ext.harvest.wanted import Wanted, harvest_wanted
 from ldznet_ext.masks.imaging import Fit
-from ldznet_ext.pipeline import as_request, check_words, find
+from ldznet_ext.pipeline import as_request, check_words, find, trees_of
 from ldznet_ext.result import Segmentation
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, DEFAULT_STEPS, Progress, Sampling, as_size
 from ldznet_ext.segmenters.base import Clock, Segmenter
@@ -50,6 +50,7 @@ def generate_and_segment(
     request = as_request(words, method, threshold=threshold, refine=refine, seed=seed)
     sampling = Sampling(steps=steps, guidance=guidance, negative=negative, size=None if size is None else as_size(size))
     check_prompt(prompt)
+    trees_of(request.phrases, method)  # refuses what cannot be read before anything is loaded
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     check_words(request.phrases, backbone, segmenter)

@@ -71,7 +71,7 @@ class Option:
         if value is None or self.low is None or self.high is None or self.low <= value <= self.high:  # NaN is not
             return
         raise OptionError(
-            f"{self.label} is {value}; expected a number from {self.low:,} to {self.high:,}, so choose one of them."
+            f"{self.label} is {value}; expected a number from {self.low:g} to {self.high:g}, so choose one of them."
         )
 
 

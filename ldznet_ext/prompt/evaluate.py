@@ -95,9 +95,12 @@ def bend(value: float, knot: float, onto: float) -> float:
 
 
 def _bend(prob: "np.ndarray", knot: float, onto: float) -> "np.ndarray":
-    """As `bend`, of a map in 0..1."""
+    """As `bend`, of a map in 0..1: the lower of the two lines where they bend down, else the upper."""
     import numpy as np
 
     if knot == onto:
         return prob
-    return np.interp(prob, (0, knot, 1), (0, onto, 1)).astype(np.float32)
+    first, second = onto / knot, (1 - onto) / (1 - knot)
+    low, high = prob * np.float32(first), prob * np.float32(second)
+    high += np.float32(1 - second)
+    return np.clip((np.minimum if first > second else np.maximum)(low, high, out=low), 0, 1, out=low)

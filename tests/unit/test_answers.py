@@ -20,7 +20,7 @@ from ldznet_ext.segmenters.view import View
 from tests.tiny import picture
 from tests.unit.prompt.trees import trees
 
-SCORES = {"fox": 0.9, "snow": 0.8, "owl": 0.1, "balloon": 0.2, "black & white": 0.9}
+SCORES = {"fox": 0.9, "snow": 0.8, "owl": 0.1, "balloon": 0.2}
 WORDS = st.sampled_from([Phrase("fox"), Phrase("snow"), Phrase("owl")])
 
 
@@ -164,6 +164,14 @@ def test_trees_are_taken_in_place_of_text(backbone: StandaloneBackbone) -> None:
     result = find(backbone, tree)
     assert result.phrases[0].text == "fox & !(snow | owl)"
     np.testing.assert_array_equal(result.mask, find(backbone, ["fox & !(snow | owl)"]).mask)
+
+
+def test_the_name_of_an_example_is_no_expression(backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Painted, "needs", frozenset({"example"}))
+    monkeypatch.setitem(SCORES, "a & (b", 0.9)
+    method = Painted()
+    result = rethreshold(find(backbone, "a & (b", method), 0.3)
+    assert method.asked == [("a & (b",)] and result.phrases[0].terms == () and result.mask.any()
 
 
 def test_words_that_cannot_be_read_are_refused_before_anything_is_loaded() -> None:
