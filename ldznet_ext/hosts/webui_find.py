@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 NO_WORDS = "No words were given, so no mask was made; type what to find, or choose the masks of the prompt's nouns."
 NO_NOUNS = "The prompt names nothing that could be looked for, so no mask was made; type words instead."
-EXTRA = "No step of the sampling could be read for this method, so an extra pass of the diffusion model was made."
+EXTRA = (
+    "What the sampling left does not serve this method here (for its steps, its size or its features), so an extra pass of the "
+    "diffusion model was made."
+)
 ONLY_CROP = "Only the repainted part of the picture was looked at."
 
 

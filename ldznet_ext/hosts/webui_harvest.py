@@ -25,6 +25,17 @@ logger = logging.getLogger("ldznet")
 _attached: "weakref.WeakSet[Attachment]" = weakref.WeakSet()
 
 
+def detach_with(p: Any, attachment: "Attachment") -> None:
+    """Take an attachment off at the latest when the processing object is gone: a run that raised drops it."""
+    weakref.finalize(p, _release, weakref.ref(attachment))
+
+
+def _release(reference: "weakref.ref[Attachment]") -> None:
+    attachment = reference()
+    if attachment is not None:
+        attachment.detach()
+
+
 def detach_all() -> None:
     """Take off whatever is attached anywhere: a run that ended in an exception never does."""
     for attachment in tuple(_attached):
@@ -45,6 +56,8 @@ class Attachment:
         self._denoiser = denoiser
         self._rows: RowReader | None = None
         self._stack = ExitStack()
+        self._inner = ExitStack()
+        """The UNet's hooks, apart from the denoiser's: torch cannot take off hooks that it is calling for an exception."""
         self._alone = not isinstance(denoiser, nn.Module)
         self._harvest: StepHarvest | None = None
         if not wanted.taps:
@@ -54,11 +67,12 @@ class Attachment:
         with ExitStack() as stack:  # a failure half-way takes off what is on
             if isinstance(denoiser, nn.Module):
                 self._before(stack, denoiser, self._begin_step)
-                self._after(stack, denoiser, self._harvest.end_step)
-            self._before(stack, unet, self._begin_call)
+                self._always(stack, denoiser)
+            stack.enter_context(self._inner)
+            self._before(self._inner, unet, self._begin_call)
             for tap, port in ports.items():
-                attach(stack, port, self._guarded(lambda tensor, tap=tap: self._reading.read(tap, tensor)))
-            self._after(stack, unet, self._end_call)
+                attach(self._inner, port, self._guarded(lambda tensor, tap=tap: self._reading.read(tap, tensor)))
+            self._after(self._inner, unet, self._end_call)
             self._stack = stack.pop_all()
         _attached.add(self)
 
@@ -87,6 +101,15 @@ class Attachment:
     def _after(self, stack: ExitStack, module: nn.Module, read: Callable[[], None]) -> None:
         guarded = self._guarded(read)
         stack.callback(module.register_forward_hook(lambda module, args, output: guarded()).remove)
+
+    def _always(self, stack: ExitStack, denoiser: nn.Module) -> None:
+        """End a step; where the denoiser raised, nobody tells us that the run is over, so the UNet's hooks come off here."""
+        end = self._guarded(self._reading.end_step)
+
+        def after(module: nn.Module, args: Any, output: Any) -> None:
+            end() if output is not None else self._inner.close()
+
+        stack.callback(denoiser.register_forward_hook(after, always_call=True).remove)
 
     def _guarded(self, read: Callable[..., None]) -> Callable[..., None]:
         """The same, but that an error ends the reading and is said once."""

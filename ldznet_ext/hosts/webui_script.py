@@ -83,7 +83,7 @@ class Generation:
         if session is None or session.fault:
             return
         from ldznet_ext.hosts.webui_answer import wanted_for
-        from ldznet_ext.hosts.webui_harvest import Attachment
+        from ldznet_ext.hosts.webui_harvest import Attachment, detach_with
         from ldznet_ext.hosts.webui_memory import unet_key
 
         _detach_all()
@@ -99,6 +99,7 @@ class Generation:
             pictures=p.batch_size if noise is None else len(noise),
             steps=p.steps,
         )
+        detach_with(p, session.attachment)
 
     @harmless
     def post_sample(self, p: Any, ps: Any, args: Sequence[Any]) -> None:

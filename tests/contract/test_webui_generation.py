@@ -1,5 +1,6 @@
 """Harvest during a web UI's generation: the right rows of the right call, the same picture bit for bit, nothing left behind."""
 
+import contextlib
 import gc
 import sys
 from collections.abc import Callable
@@ -170,21 +171,38 @@ def test_an_interrupt_ends_in_a_picture_and_a_mask(host: FakeHost) -> None:
     assert hooks_left(host.backbone_now.unet, *p.denoisers) == 0
 
 
-def test_an_exception_leaves_hooks_only_until_the_next_run(host: FakeHost) -> None:
+def test_an_exception_takes_the_hooks_off(host: FakeHost) -> None:
+    """The host tells nobody: the denoiser that raised does, or the processing object's end, or the next run."""
+
     def fail() -> None:
         raise RuntimeError("another extension")
 
     generation = Generation(host, Memory())  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="another"):
         process_images(Run(within=fail), host, Scripts(generation, [ON]))
-    process_images(Run(), host, Scripts(generation, [False]))
-    assert hooks_left(host.backbone_now.unet) == 0
-    with pytest.raises(RuntimeError, match="another"):
-        process_images(Run(within=fail), host, Scripts(generation, [ON]))
-    generation.unloaded()
     assert hooks_left(host.backbone_now.unet) == 0
     _, processed = paint(host)
     assert len(processed.images) == 2
+
+
+@pytest.mark.parametrize("ending", ["the object goes", "another run", "reload"])
+def test_a_sampler_that_raises_leaves_no_hooks_for_long(host: FakeHost, ending: str) -> None:
+    def broken(denoiser: Any, x: torch.Tensor, times: Any, **extra: Any) -> torch.Tensor:
+        euler(denoiser, x, times[:2], **extra)
+        raise RuntimeError("a sampler")
+
+    generation, p = Generation(host, Memory()), Run(sampler_of=broken)  # type: ignore[arg-type]
+    with contextlib.suppress(RuntimeError):  # pytest.raises would keep the object alive
+        process_images(p, host, Scripts(generation, [ON]))
+    assert hooks_left(host.backbone_now.unet) > 0
+    if ending == "another run":
+        process_images(Run(), host, Scripts(generation, [False]))
+    elif ending == "reload":
+        generation.unloaded()
+    else:
+        del p
+        gc.collect()
+    assert hooks_left(host.backbone_now.unet) == 0
 
 
 def test_a_reader_that_fails_costs_the_masks_alone(
