@@ -7,6 +7,7 @@ const ldznet = {
         ldznet_inpaint_clear: "Empty the mask",
         ldznet_upload_undo: "Undo: the mask as it was before the last words",
         ldznet_upload_clear: "Empty the mask",
+        ldznet_tab_look: "Find everything that the prompt names",
         ldznet_tab_refresh: "Look again which checkpoint is loaded and which heads are there",
         ldznet_txt2img_mask: "Masks of this picture: open it in the LD-ZNet tab",
         ldznet_txt2img_to_inpaint: "Inpaint: send this picture with the mask of the accordion's words",
@@ -48,6 +49,13 @@ const ldznet = {
     open_tab(view) {
         ldznet.select("tabs", "tab_ldznet");
         if (view) ldznet.view(view);
+    },
+
+    // A picture has come into the tab: look for what its prompt names, or find the words.
+    arrived(button) {
+        if (!button) return;
+        ldznet.open_tab();
+        ldznet.byId(`ldznet_tab_${button}`)?.click();
     },
 
     open_inpaint(id) {

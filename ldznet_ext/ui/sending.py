@@ -66,7 +66,7 @@ def send_from_tab(tab: Tab, canvases: Mapping[str, Canvas]) -> None:
 def connect_toolbar(
     desk: "Desk", bar: Toolbar, gallery: Any, words: Any, tab: Tab, canvas: Canvas | None, open_picture: OpenPicture
 ) -> None:
-    """mask: the gallery's picture into the tab. inpaint, cut-out: by the accordion's words, straight away."""
+    """mask: the picture into the tab, the things of its prompt as regions. inpaint, cut-out: by the accordion's words."""
 
     def find(value: Any, text: str) -> handlers.View:
         picture = open_picture(value)
@@ -78,7 +78,8 @@ def connect_toolbar(
         picture = open_picture(value)
         if picture is None:
             return [update(), update(), update(), complaint(NO_PICTURE), ""]
-        return [picture, prompt_of(picture), text or update(), "", "arrived"]
+        prompt = prompt_of(picture)
+        return [picture, prompt, text or update(), "", "look" if prompt else "find" if text else "tab"]
 
     def cut(value: Any, text: str) -> list[Any]:
         return _cut_out(find(value, text))
@@ -86,7 +87,7 @@ def connect_toolbar(
     arrived, asked, shown = hidden_text(f"{bar.mask.elem_id}_arrived"), tab.asked, tab.shown
     outputs = [asked["picture"], asked["prompt"], asked["words"], bar.status, arrived]
     event = listen(bar.mask.click, into_tab, [gallery, words], outputs, js=CHOSEN)
-    listen(event.then, None, [arrived], js="(arrived) => { if (arrived) ldznet.open_tab(); }")
+    listen(event.then, None, [arrived], js="(arrived) => ldznet.arrived(arrived)")
     outputs = [
         shown["overlay"],
         shown["mask"],

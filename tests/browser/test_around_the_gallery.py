@@ -22,7 +22,6 @@ def test_masks_come_with_the_picture_and_cost_no_pass(page: Any) -> None:
     thumbnails = page.locator("#txt2img_gallery .thumbnails > .thumbnail-item").count()
     page.click("#ldznet_txt2img_mask")
     page.wait_for_selector("#ldznet_tab_picture img")
-    page.click("#ldznet_tab_look")
     page.wait_for_selector("#ldznet_tab_message .ldznet-chip")
     said = page.inner_text("#ldznet_tab_message")
 

@@ -52,7 +52,6 @@ def prepare() -> None:
         if hasattr(module, "preload"):
             module.preload(cmd_args.parser)
     import torch  # noqa: F401
-
     from modules import shared
 
     shared.cmd_opts = cmd_args.parser.parse_args()
@@ -92,7 +91,6 @@ def nowebui() -> Any:
     """The API alone."""
     import uvicorn
     from fastapi import FastAPI
-
     from modules import call_queue, script_callbacks, scripts, shared
     from modules.api.api import Api
 

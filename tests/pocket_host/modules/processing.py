@@ -208,8 +208,7 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
             self, samples, noise, self.c, self.uc, steps=self.hr_second_pass_steps or self.steps
         )
         self.is_hr_pass = False
-        decoded = Decoded(decode_latent_batch(self.sd_model, samples, target_device=devices.cpu))
-        return decoded  # type: ignore[return-value]
+        return Decoded(decode_latent_batch(self.sd_model, samples, devices.cpu))  # type: ignore[return-value]
 
 
 class Decoded(list):
@@ -331,7 +330,7 @@ def _filled(picture: Image.Image, mask: Image.Image) -> Image.Image:
     return out.convert("RGB")
 
 
-def create_binary_mask(picture: Image.Image, round: bool = True) -> Image.Image:
+def create_binary_mask(picture: Image.Image, round: bool = True) -> Image.Image:  # noqa: A002  the hosts call it so
     """A mask picture as L: its alpha where it has a real one, else its brightness."""
     if picture.mode == "RGBA" and picture.getextrema()[-1] != (255, 255):
         alpha = picture.split()[-1].convert("L")
@@ -427,7 +426,7 @@ def create_infotext(
         **p.extra_generation_params,
         "Version": "pocket",
     }
-    written = {key: value(**{"p": p}) if callable(value) else value for key, value in fields.items()}
+    written = {key: value(p=p) if callable(value) else value for key, value in fields.items()}
     line = ", ".join(f"{key}: {infotext_utils.quote(value)}" for key, value in written.items() if value is not None)
     prompt = p.all_prompts[0] if use_main_prompt else all_prompts[at]
     negative = (all_negative_prompts or p.all_negative_prompts)[0 if use_main_prompt else at]

@@ -54,7 +54,7 @@ def list_models() -> None:
         return
     info = CheckpointInfo(filename=str(folder), name="sticker-sd")
     checkpoints_list[info.title] = info
-    checkpoint_aliases.update({alias: info for alias in (info.title, info.name, info.shorthash, info.name_for_extra)})
+    checkpoint_aliases.update(dict.fromkeys((info.title, info.name, info.shorthash, info.name_for_extra), info))
 
 
 def select_checkpoint() -> CheckpointInfo:

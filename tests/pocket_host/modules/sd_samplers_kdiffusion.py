@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from modules import script_callbacks, shared
-from modules.sd_samplers_common import InterruptedException, store_latent
 from modules.script_callbacks import AfterCFGCallbackParams, CFGDenoisedParams, CFGDenoiserParams
 from modules.scripts import MaskBlendArgs
+from modules.sd_samplers_common import InterruptedException, store_latent
 
 
 class CompVisDenoiser(torch.nn.Module):

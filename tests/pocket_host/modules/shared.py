@@ -8,7 +8,7 @@ from typing import Any
 from modules import cmd_args, paths_internal, shared_state
 from modules.options import OptionInfo, Options, options_section
 
-__all__ = ["OptionInfo", "cmd_opts", "config_filename", "demo", "host_name", "opts", "options_section", "state"]
+__all__ = ["OptionInfo", "cmd_opts", "config_filename", "demo", "host_name", "options_section", "opts", "state"]
 
 cmd_opts: Any = cmd_args.parser.parse_known_args([] if "pytest" in sys.modules else None)[0]
 host_name = "pocket host, not A1111"
