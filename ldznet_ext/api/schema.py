@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_PICTURES = 16
 MAX_EXPRESSIONS = 64
 MAX_MEGAPIXELS = 32
+MAX_TOGETHER = 96
+"""Megapixels of all pictures of a request, which are in memory at once."""
 MAX_BODY = 128 << 20
 """Bytes of a whole request: sixteen large photographs as JPEG, or about four of the largest pictures as PNG."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
@@ -117,7 +119,16 @@ def _images(given: Any) -> "tuple[np.ndarray, ...]":
         raise TooLargeError(
             f"There are {len(given)} images; expected at most {MAX_PICTURES}, so send the others after."
         )
-    return tuple(read_picture(text, f"Picture {number}") for number, text in enumerate(given, start=1))
+    images: list[np.ndarray] = []
+    for number, text in enumerate(given, start=1):
+        images.append(read_picture(text, f"Picture {number}"))
+        together = sum(image.shape[0] * image.shape[1] for image in images)
+        if together > MAX_TOGETHER * 1_000_000:
+            raise TooLargeError(
+                f"The first {number} images have {together / 1e6:,.0f} megapixels; expected at most {MAX_TOGETHER} together, so "
+                "send the others after."
+            )
+    return tuple(images)
 
 
 def _expressions(given: Any) -> tuple[str, ...]:

@@ -5,7 +5,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ldznet_ext.api.schema import KINDS, MAX_BODY, MAX_EXPRESSIONS, MAX_MEGAPIXELS, MAX_PICTURES, SETTINGS, read_masks
+from ldznet_ext.api.schema import (
+    KINDS,
+    MAX_BODY,
+    MAX_EXPRESSIONS,
+    MAX_MEGAPIXELS,
+    MAX_PICTURES,
+    MAX_TOGETHER,
+    SETTINGS,
+    read_masks,
+)
 from ldznet_ext.hosts.webui_job import CHOICES, JOB_OPTIONS, Job
 from ldznet_ext.hosts.webui_settings import SETTINGS as HOST_SETTINGS
 from ldznet_ext.request import Option
@@ -52,7 +61,13 @@ def test_examples_are_accepted() -> None:
 
 
 def test_limits_and_kinds_are_the_codes() -> None:
-    for number in (MAX_PICTURES, MAX_EXPRESSIONS, f"{MAX_MEGAPIXELS} megapixels", f"{MAX_BODY >> 20} MB"):
+    for number in (
+        f"{MAX_TOGETHER} together",
+        MAX_PICTURES,
+        MAX_EXPRESSIONS,
+        f"{MAX_MEGAPIXELS} megapixels",
+        f"{MAX_BODY >> 20} MB",
+    ):
         assert str(number) in API
     assert all(f"`{kind}`" in API for kind in KINDS)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ldznet_ext.api import schema
 from ldznet_ext.api.schema import (
     EXAMPLE_REQUEST,
     FIELDS,
@@ -87,6 +88,13 @@ def test_a_path_that_happens_to_be_base64_is_read_as_bytes_only(
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(TooLargeError, match="6000 x 6000 pixels; expected at most 32 megapixels"):
         read_picture(sent(Image.new("1", (6000, 6000))))
+
+
+def test_pictures_are_bounded_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "MAX_TOGETHER", 0.02)
+    assert len(read_masks(body()).images) == 1
+    with pytest.raises(TooLargeError, match="The first 2 images have 0 megapixels"):
+        read_masks(body(images=[sent()] * 16))
 
 
 WRONG = {
