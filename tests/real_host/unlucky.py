@@ -384,9 +384,9 @@ def _(host: WebUi) -> str:
 
 @case("a picture just painted: no pass of the model")
 def _(host: WebUi) -> str:
-    painted = host.txt2img(FOX)
+    painted = host.txt2img(FOX, steps=12)  # fewer may all be far from the timestep that the head reads
     answer = host.masks(painted.pictures[0], ["fox", "snow"])["masks"]
-    assert [one["unet_calls"] for one in answer] == [0, 0], answer
+    assert [one["unet_calls"] for one in answer] == [0, 0], painted.said
     return "0 UNet calls, " + ", ".join(f"{one['words']} {one['status']}" for one in answer)
 
 
