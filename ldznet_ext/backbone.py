@@ -63,6 +63,7 @@ class Backbone(Protocol):
     """A latent diffusion model that is already loaded.
 
     name: for people. family: sd1, sd2, sticker ...: heads are trained for one. native: the picture size it was trained at.
+    elsewhere: what to do with pictures unlike those of training, the end of a sentence.
     unet_calls: how often the UNet has been called, early exits included. lock: held over each call of the UNet, and by who
     reads its features over the whole of it, so that two threads never mix their answers.
     """
@@ -70,6 +71,7 @@ class Backbone(Protocol):
     name: str
     family: str
     native: Size
+    elsewhere: str
     caches: "Caches"
     unet_calls: int
     lock: "threading.RLock"

@@ -241,8 +241,7 @@ def explain(backbone: Backbone, unknown: Mapping[str, Sequence[str]], evidence: 
     if evidence.familiar is False:
         yield (
             f"This picture is unlike those {backbone.name} was trained on, so nothing counts as found; the probability maps and "
-            "scores are still there, generated pictures and inpainting still work, and a real Stable Diffusion checkpoint with "
-            "its head can be loaded with --model PATH (load_backbone(PATH))."
+            f"scores are still there, generated pictures and inpainting still work, and {backbone.elsewhere}."
         )
     elif evidence.logits.size and not evidence.calibrated:
         yield "The scores are uncalibrated: for this method and model nothing was measured."

@@ -31,6 +31,10 @@ class BaseBackbone:
     schedule: Schedule
     factor: int = 8
     latent_channels: int = 4
+    elsewhere: str = (
+        "a real Stable Diffusion checkpoint with its head can be loaded with --model PATH (load_backbone(PATH))"
+    )
+    """What to do with pictures unlike those of training."""
     folder: Path | None = None
     """The folder that holds the model's own folder or file; its heads lie there. None for a host's model."""
 

@@ -168,8 +168,9 @@ def _clip_skip(model: Any, engine: Any, layers: int) -> Iterator[None]:
 
 
 def _of_means(autoencoder: Any) -> Any:
-    """Forge's autoencoder told to give its mean; reForge's has no such rule (`mean_of`)."""
+    """Forge's autoencoder told to give its mean; reForge's has a switch for it instead (`mean_of`)."""
+    if hasattr(autoencoder.first_stage_model, "regularization"):
+        return autoencoder
     twin = autoencoder.clone()
-    if hasattr(twin.patcher, "set_model_vae_regulation"):
-        twin.patcher.set_model_vae_regulation(lambda posterior: posterior.mode())
+    twin.patcher.set_model_vae_regulation(lambda posterior: posterior.mode())
     return twin

@@ -40,6 +40,8 @@ from ldznet_ext.weights import DEFAULT_MODEL, find_model
 class BorrowedBackbone(BaseBackbone):
     """Shared by `compvis` and `forge`; what differs is where a host keeps its parts and how it calls them."""
 
+    elsewhere = "a real Stable Diffusion checkpoint may know it, so choose one in the web UI"
+
     def __init__(self, model: Any) -> None:
         super().__init__()
         self._model = weakref.ref(model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ldznet_ext.errors import ModelError
 from ldznet_ext.hosts.webui_networks import Networks, only
-from ldznet_ext.hosts.webui_plain import plain_model
+from ldznet_ext.hosts.webui_plain import on_device, plain_model
 from ldznet_ext.hosts.webui_settings import share_folders
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ class Host:
         if self.kind != "forge" or self._within:
             return self.loaded() or (None if self._within else shared.sd_model)
         try:
+            if not sd_models.model_data.forge_loading_parameters:  # no interface has chosen yet: --nowebui
+                from modules_forge import main_entry
+
+                main_entry.refresh_model_loading_parameters()
             return sd_models.forge_model_reload()[0]
         except (ValueError, KeyError, TypeError) as error:  # it has no checkpoint, or none was chosen yet
             raise ModelError(
@@ -185,38 +189,28 @@ class Host:
         from modules import devices
 
         with ExitStack() as stack:
-            stack.callback(_tidy, self.kind, model)
+            stack.enter_context(_memory_in_words(self.name))
             stack.enter_context(torch.no_grad() if self.kind == "a1111" else torch.inference_mode())
             stack.enter_context(devices.autocast())
             if model is not None:
+                stack.enter_context(on_device(model))
                 stack.enter_context(only(networks or Networks(), model))
-                stack.enter_context(fresh_patchers(model))
                 stack.enter_context(plain_model(model))
             yield
 
 
 @contextmanager
-def fresh_patchers(model: Any) -> Iterator[None]:
-    """Forge and reForge: patchers without what the last sampling hung on them, as at the start of each of theirs."""
-    objects = getattr(model, "forge_objects", None)
-    if objects is None:
-        yield
-        return
-    model.forge_objects = model.forge_objects_after_applying_lora.shallow_copy()
+def _memory_in_words(host: str) -> Iterator[None]:
+    """A device that is full is the person's business, in a sentence; the host frees what it can."""
     try:
         yield
-    finally:
-        model.forge_objects = objects
-
-
-def _tidy(kind: Kind, model: Any) -> None:
-    """As the host does after a generation: under --medvram nothing stays on the accelerator."""
-    if kind != "a1111" or model is None:
-        return
-    from modules import lowvram
-
-    if lowvram.is_enabled(model):
-        lowvram.send_everything_to_cpu()
+    except RuntimeError as error:
+        if "out of memory" not in str(error).lower():
+            raise
+        raise ModelError(
+            f"The device's memory is full ({str(error).splitlines()[0]:.120}); expected room for one pass, so close other "
+            f"programs, or start {host} so that it takes less, for example with --medvram."
+        ) from error
 
 
 def _refuse_diverted(name: str) -> None:

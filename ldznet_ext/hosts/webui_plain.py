@@ -19,9 +19,34 @@ HYPERTILE = "__webui_hypertile_params"
 def plain_model(model: Any) -> Iterator[None]:
     """Nothing but the checkpoint in the body; everything is restored, also after an exception."""
     with ExitStack() as stack:
-        for put_aside in (_notes, _merging, _tiling, _hypertile):
+        for put_aside in (_patches, _notes, _merging, _tiling, _hypertile):
             stack.enter_context(put_aside(model))
         yield
+
+
+@contextmanager
+def on_device(model: Any) -> Iterator[None]:
+    """A1111: a checkpoint that the person has put into main memory is fetched for the pass, and put back.
+
+    Under --medvram nothing stays on the accelerator afterwards, as after a generation of the host. Forge and reForge do all this
+    themselves.
+    """
+    if not hasattr(model, "parameters") or hasattr(model, "forge_objects"):
+        yield
+        return
+    from modules import devices, lowvram, sd_models
+
+    weight, small = next(model.parameters(), None), lowvram.is_enabled(model)
+    away = weight is not None and not small and weight.device.type != devices.device.type
+    if away:
+        sd_models.send_model_to_device(model)
+    try:
+        yield
+    finally:
+        if away:
+            sd_models.send_model_to_cpu(model)
+        if small:
+            lowvram.send_everything_to_cpu()
 
 
 @contextmanager
@@ -40,6 +65,20 @@ def settings(**values: Any) -> Iterator[None]:
                 data.pop(name, None)
             else:
                 data[name] = value
+
+
+@contextmanager
+def _patches(model: Any) -> Iterator[None]:
+    """Forge and reForge: patchers without what the last sampling hung on them, as at the start of each of theirs."""
+    objects = getattr(model, "forge_objects", None)
+    if objects is None:
+        yield
+        return
+    model.forge_objects = model.forge_objects_after_applying_lora.shallow_copy()
+    try:
+        yield
+    finally:
+        model.forge_objects = objects
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Loaded checkpoints as A1111, Forge and reForge hold them, over the tiny model of the tests: real modules, faked objects."""
 
+import copy
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -211,7 +212,11 @@ class ForgeModel(_Base):
             del self.clip.embeddings
             self.clip.embeddings = embeddings
             self.cond_stage_model = self.clip
-        objects = Objects(Patcher(KModel(ui, backbone, unet)), None, ForgeVae(ui, backbone))
+        objects = Objects(
+            Patcher(KModel(ui, backbone, unet)),
+            None,
+            ForgeVae(backbone) if ui.kind == "forge" else ReforgeVae(backbone),
+        )
         self.forge_objects, self.forge_objects_original = objects, objects.shallow_copy()
         self.forge_objects_after_applying_lora = objects.shallow_copy()
         self.current_lora_hash = "[]"
@@ -234,28 +239,37 @@ class ForgeModel(_Base):
 
 
 class ForgeVae:
-    """Its autoencoder: Forge's takes a rule for the distribution, reForge's has a switch."""
+    """Forge's autoencoder: clones of its patcher take a rule for the distribution, and it draws without one."""
 
-    def __init__(self, ui: WebUI, backbone: StandaloneBackbone) -> None:
+    def __init__(self, backbone: StandaloneBackbone) -> None:
         self.first_stage_model = backbone.vae
-        self.patcher = SimpleNamespace(rule=lambda posterior: posterior.sample())
-        if ui.kind == "forge":
-            self.patcher.set_model_vae_regulation = lambda rule: setattr(self.patcher, "rule", rule)
-        else:
-            self.patcher.rule = lambda posterior: posterior.mode()
+        self._ruled(lambda posterior: posterior.sample())
+
+    def _ruled(self, rule: Any) -> None:
+        self.rule = rule
+        self.patcher = SimpleNamespace(set_model_vae_regulation=self._ruled)
 
     def clone(self) -> "ForgeVae":
         """Another patcher over the same module."""
-        twin = ForgeVae.__new__(ForgeVae)
-        twin.first_stage_model = self.first_stage_model
-        twin.patcher = SimpleNamespace(**vars(self.patcher))
-        if hasattr(twin.patcher, "set_model_vae_regulation"):
-            twin.patcher.set_model_vae_regulation = lambda rule: setattr(twin.patcher, "rule", rule)
+        twin = copy.copy(self)
+        twin._ruled(self.rule)
         return twin
 
     def encode(self, x: Tensor) -> Tensor:
         """By the rule."""
-        return self.patcher.rule(Posterior(self.first_stage_model.encode(x)))
+        return self.rule(Posterior(self.first_stage_model.encode(x)))
+
+
+class ReforgeVae:
+    """reForge's: a switch in the module, and clones that lack what encoding needs."""
+
+    def __init__(self, backbone: StandaloneBackbone) -> None:
+        self.first_stage_model = SimpleNamespace(regularization=SimpleNamespace(sample=True), vae=backbone.vae)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """A draw, or the mean where the switch is off."""
+        posterior = Posterior(self.first_stage_model.vae.encode(x))
+        return posterior.sample() if self.first_stage_model.regularization.sample else posterior.mode()
 
 
 class KModel(nn.Module):

@@ -183,7 +183,7 @@ def _fill_common(ui: WebUI, folder: Path) -> None:
     part("sd_vae").loaded_vae_file = None
     table = SimpleNamespace(word_embeddings={})
     part("sd_hijack").model_hijack = SimpleNamespace(embedding_db=table, extra_generation_params={}, comments=[])
-    part("sd_models").model_data = SimpleNamespace(sd_model=None)
+    part("sd_models").model_data = SimpleNamespace(sd_model=None, forge_loading_parameters={"checkpoint_info": "tiny"})
     part("sd_models").apply_token_merging = _merge_tokens
     part("lowvram").is_enabled = lambda model: model.lowvram
     part("lowvram").send_everything_to_cpu = lambda: None

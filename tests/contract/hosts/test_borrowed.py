@@ -1,7 +1,9 @@
 """Backbones borrowed from A1111, Forge and reForge, over fakes of them: the stand-alone model's answers, nothing left behind."""
 
+import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -283,7 +285,9 @@ def test_no_checkpoint_is_a_sentence(ui: WebUI, host: Host) -> None:
     assert host.loaded() is None and not ui.lock.locked()
 
 
-def test_forges_stand_in_for_a_model_is_none(ui: WebUI, host: Host, backbone: StandaloneBackbone) -> None:
+def test_forges_stand_in_for_a_model_is_none(
+    ui: WebUI, host: Host, backbone: StandaloneBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if ui.kind != "forge":
         pytest.skip("only Forge has one")
     ui.data.sd_model = type("FakeInitialModel", (), {})()
@@ -291,6 +295,14 @@ def test_forges_stand_in_for_a_model_is_none(ui: WebUI, host: Host, backbone: St
     sd_models: Any = ui.modules["modules.sd_models"]
     sd_models.forge_model_reload = lambda: (load(ui, backbone), True)  # as its first generation does
     assert host.run(host.backbone).name == "tiny"
+
+    ui.data.forge_loading_parameters = {}  # with --nowebui nothing has chosen one
+    entry: Any = ModuleType("modules_forge.main_entry")
+    entry.refresh_model_loading_parameters = lambda: ui.data.forge_loading_parameters.update(checkpoint_info="chosen")
+    monkeypatch.setitem(sys.modules, "modules_forge.main_entry", entry)
+    monkeypatch.setattr(ui.modules["modules_forge"], "main_entry", entry, raising=False)
+    host.run(host.backbone)
+    assert ui.data.forge_loading_parameters == {"checkpoint_info": "chosen"}
 
     def none_at_all() -> None:
         raise ValueError("You do not have any model!")
@@ -378,3 +390,26 @@ def test_a_checkpoint_is_not_kept_alive(ui: WebUI, host: Host, backbone: Standal
 def test_painting_is_the_hosts_own(ui: WebUI, loaded: Any, host: Host) -> None:
     with pytest.raises(ModelError, match="inside a web UI; expected masks only"):
         host.backbone().generate(["fox"], [1])
+
+
+def test_a_full_device_is_a_sentence(ui: WebUI, loaded: Any, host: Host) -> None:
+    def full() -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB\n(GPU 0)")
+
+    with pytest.raises(
+        ModelError, match=r"memory is full \(CUDA out of memory. Tried.*\); expected room for one pass, so "
+    ):
+        host.run(full)
+    assert not ui.lock.locked()
+
+
+def test_a_checkpoint_in_main_memory_is_fetched_and_put_back(ui: WebUI, loaded: Any, host: Host) -> None:
+    if ui.kind != "a1111":
+        pytest.skip("Forge and reForge move models themselves")
+    moves: list[str] = []
+    sd_models: Any = ui.modules["modules.sd_models"]
+    sd_models.send_model_to_device = lambda model: moves.append("fetched")
+    sd_models.send_model_to_cpu = lambda model: moves.append("put back")
+    ui.modules["modules.devices"].device = torch.device("meta")  # type: ignore[attr-defined]
+    host.run(lambda: moves.append("asked"))
+    assert moves == ["fetched", "asked", "put back"]

@@ -21,6 +21,8 @@ from tests.fakes.webui import WebUI
 from tests.tiny import picture, write_head
 
 PICTURE = picture(45, 65)
+pytestmark = pytest.mark.parametrize("ui", ["a1111"], indirect=True)
+"""What the desk does is the same in all hosts; what differs is in test_borrowed.py."""
 
 
 class NoMemory:
