@@ -47,7 +47,7 @@ def reasons(desk: WebuiDesk) -> dict[str, str]:
     return {choice.name: choice.why_not for choice in desk.about().methods}
 
 
-def test_every_method_that_takes_words_has_a_label() -> None:
+def test_every_method_that_takes_words_has_a_label(ui: WebUI) -> None:
     assert set(LABELS) == set(methods()) - {"example"}
 
 
