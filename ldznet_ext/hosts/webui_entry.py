@@ -68,9 +68,11 @@ class Entry:
     @functools.cached_property
     def binder(self) -> "Binder":
         """The host's components as they are made."""
+        from modules import ui_components
+
         from ldznet_ext.ui.bind import Binder
 
-        return Binder(self.desk, open_picture, self.methods())
+        return Binder(self.desk, open_picture, self.methods(), getattr(ui_components, "ToolButton", None))
 
     def generation(self) -> "Generation":
         """One tab's part in a generation."""

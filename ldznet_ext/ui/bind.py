@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ldznet_ext.ui.compat import Canvas, LayersCanvas, SketchCanvas, UploadCanvas, hidden_text
-from ldznet_ext.ui.panel import Tab, Toolbar, toolbar, words_box
+from ldznet_ext.ui.panel import Tab, Toolbar, status_line, toolbar, words_box
 from ldznet_ext.ui.sending import connect_sketch_box, connect_toolbar, send_from_tab
 from ldznet_ext.ui.wiring import connect_words_box
 
@@ -25,6 +25,7 @@ LAYERS = ("logical_image_foreground", "logical_image_background")
 WANTED = frozenset(
     {INPAINT, SKETCH, BASE, MASK}
     | {f"{tab}_{name}" for tab in TABS for name in ("gallery", "send_to_extras")}
+    | {f"html_log_{tab}" for tab in TABS}
     | {f"ldznet_{tab}_words" for tab in TABS}
 )
 log = logging.getLogger("ldznet")
@@ -34,12 +35,13 @@ log = logging.getLogger("ldznet")
 class Binder:
     """One page's captured components. desk: answers; open_picture: a gallery's value as PIL, by the host's own checks.
 
-    methods: names to choose from. A page that is made anew ("Reload UI") gets a new binder.
+    methods: names to choose from. tool_button: the host's small button. A page that is made anew ("Reload UI") gets a new binder.
     """
 
     desk: "Desk"
     open_picture: Callable[[Any], Image.Image | None]
     methods: Sequence[str] = ("auto",)
+    tool_button: Callable[..., Any] | None = None
     found: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, list[Any]] = field(default_factory=dict)
     toolbars: dict[str, Toolbar] = field(default_factory=dict)
@@ -76,7 +78,9 @@ class Binder:
             self._box("upload", UploadCanvas(self.found[BASE], component))
         elif elem_id.endswith("_send_to_extras"):
             tab = elem_id.removesuffix("_send_to_extras")
-            self.toolbars[tab] = toolbar(f"ldznet_{tab}")
+            self.toolbars[tab] = toolbar(f"ldznet_{tab}", self.tool_button)
+        elif elem_id.startswith("html_log_") and (tab := elem_id.removeprefix("html_log_")) in self.toolbars:
+            self.toolbars[tab].status = status_line(f"ldznet_{tab}")
 
     def _layer(self, component: Any) -> None:
         """Foreground, then background; with the second the canvas is complete."""
@@ -109,5 +113,5 @@ class Binder:
         send_from_tab(tab, self.canvases)
         for name, bar in self.toolbars.items():
             gallery, words = self.found.get(f"{name}_gallery"), self.found.get(f"ldznet_{name}_words")
-            if gallery is not None and words is not None:
+            if gallery is not None and words is not None and bar.status is not None:
                 connect_toolbar(self.desk, bar, gallery, words, tab, self.canvases.get("inpaint"), self.open_picture)

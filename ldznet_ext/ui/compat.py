@@ -62,7 +62,7 @@ def quiet(component: Any) -> Any:
 
 
 def small_button(sign: str, elem_id: str) -> Any:
-    """A button of the hosts' toolbars; its tooltip comes from the page's script."""
+    """A button with a picture for a text, beside a line of ours; its tooltip comes from the page's script."""
     return quiet(gr.Button(sign, elem_id=elem_id, elem_classes=["tool", "ldznet-tool"]))
 
 

@@ -25,7 +25,7 @@ CUTS = ("threshold", "grow", "feather", "invert")
 
 def widget(option: Option, prefix: str, methods: Sequence[str] = ("auto",), **more: Any) -> Any:
     """The component of a row of the table."""
-    automatic = "" if option.unset is None else f" ({option.unset:g}: automatic)"
+    automatic = "" if option.unset is None else f" ({option.unset:g}: auto)"
     name = {"label": option.label + automatic, "elem_id": f"{prefix}_{option.name}"}
     value = option.to_widget(option.default)
     if option.kind == TEXT:
@@ -140,21 +140,29 @@ def words_box(elem_id: str, methods: Sequence[str] = ("auto",), *, on_canvas: bo
     return WordsBox(words, button, undo, clear, status, handle, how, method, cuts)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Toolbar:
-    """Our buttons under a gallery, and the line that answers."""
+    """Our buttons under a gallery, and the line that answers: hosts make its place after the buttons'."""
 
     mask: Any
     inpaint: Any
     cut: Any
-    status: Any
+    status: Any = None
 
 
-def toolbar(prefix: str) -> Toolbar:
-    """In the row of the host's own; what they do is in their tooltips."""
-    mask, inpaint = small_button("🎭", f"{prefix}_mask"), small_button("🪄", f"{prefix}_to_inpaint")
-    cut = small_button("✂️", f"{prefix}_cut")
-    return Toolbar(mask, inpaint, cut, quiet(gr.HTML("", elem_id=f"{prefix}_status", elem_classes=["ldznet-status"])))
+def toolbar(prefix: str, make: Callable[..., Any] | None = None) -> Toolbar:
+    """In the row of the host's own buttons, made like them; what they do is in their tooltips. `status` comes later."""
+    signs = {"mask": "🎭", "to_inpaint": "🪄", "cut": "✂️"}
+    made = [
+        quiet(make(sign, elem_id=f"{prefix}_{name}")) if make else small_button(sign, f"{prefix}_{name}")
+        for name, sign in signs.items()
+    ]
+    return Toolbar(*made)
+
+
+def status_line(prefix: str) -> Any:
+    """Where what the toolbar did is said."""
+    return quiet(gr.HTML("", elem_id=f"{prefix}_status"))
 
 
 def line(elem_id: str, placeholder: str) -> Any:
@@ -211,8 +219,9 @@ def question(about: "About") -> dict[str, Any]:
             made[name] = widget(OPTION[name], "ldznet_tab")
     with gr.Row():
         made["method"] = widget(OPTION["method"], "ldznet_tab", names(about))
-        made["invert"] = widget(OPTION["invert"], "ldznet_tab")
-        made["refine"] = widget(OPTION["refine"], "ldznet_tab")
+        with gr.Column(min_width=160):
+            made["invert"] = widget(OPTION["invert"], "ldznet_tab")
+            made["refine"] = widget(OPTION["refine"], "ldznet_tab")
     with gr.Accordion("More", open=False, elem_id="ldznet_tab_more"):
         with gr.Row():
             made["timestep"] = widget(OPTION["timestep"], "ldznet_tab")

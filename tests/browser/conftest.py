@@ -20,7 +20,7 @@ PATIENCE = 240_000
 """Milliseconds: a busy machine paints twenty steps in a minute."""
 
 
-def _browser() -> str | None:
+def find_browser() -> str | None:
     """The system's chromium; None where playwright is to use its own."""
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
@@ -34,7 +34,7 @@ def _missing() -> str:
 
     if not gradio.__version__.startswith("3.41"):
         return f"gradio {gradio.__version__} is not the hosts' 3.41: `make browser` has its own"
-    return "" if _browser() else "no chromium: install one (Debian: apt install chromium)"
+    return "" if find_browser() else "no chromium: install one (Debian: apt install chromium)"
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +86,9 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=_browser(), args=["--no-sandbox", "--disable-dev-shm-usage"])
+        chromium = started.chromium.launch(
+            executable_path=find_browser(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield chromium
         chromium.close()
 

@@ -40,8 +40,8 @@ script_callbacks.on_cfg_denoised(lambda params: calls.append("cfg_denoised"))
 script_callbacks.on_cfg_after_cfg(lambda params: calls.append("after_cfg"))
 script_callbacks.on_model_loaded(lambda model: calls.append("model_loaded"))
 sd_models.list_models()
-p = processing.StableDiffusionProcessingTxt2Img(prompt="a fox", width=64, height=64, steps=2, seed=1, do_not_save_samples=True,
-    sd_model=None, **{fields!r})
+asked = {{"prompt": "a fox", "width": 64, "height": 64, "steps": 2, "seed": 1, "do_not_save_samples": True, **{fields!r}}}
+p = processing.StableDiffusionProcessingTxt2Img(**asked)
 p.scripts = runner
 p.script_args = [0]
 shared.state.begin("probe")
