@@ -42,6 +42,10 @@ def answer(text: str, tree: Tree, known: Mapping[str, PhraseResult], measure: Me
     if any(term.status == UNKNOWN for term in terms):
         return replace(unknown(text, terms[0].prob.shape), terms=terms)
     score = score_of(tree, {term.text: term.score for term in terms})
+    if score < measure.found and mask_of(tree, _maps(terms, True), measure.default, measure.default, grown).any():
+        score = (
+            1.0  # a negation all the same, as !((!fox)*0.5) without a fox: it is everywhere, and the rest of it nowhere
+        )
     whole = PhraseResult(
         text=text,
         status=measure.status(score),

@@ -12,7 +12,7 @@ from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING
 
-from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Tree, Weight
+from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Tree, Weight
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,21 +45,25 @@ def mask_of(
 ) -> "np.ndarray":
     """Bool (h w): where the expression's map is above the threshold; at the default one `!x` is exactly the rest of `x`."""
 
-    def cut(tree: Tree, threshold: float) -> "np.ndarray":
+    def cut(tree: Tree, threshold: float, above: bool) -> "np.ndarray":
+        """Where the map is above the threshold, or else at least as high."""
         if isinstance(tree, Phrase):
-            return maps[tree.text] > threshold
+            return maps[tree.text] > threshold if above else maps[tree.text] >= threshold
         if isinstance(tree, (And, Or)):
-            masks = (cut(part, threshold) for part in tree.parts)
+            masks = (cut(part, threshold, above) for part in tree.parts)
             return reduce(and_ if isinstance(tree, And) else or_, masks)
         if isinstance(tree, Grow):
-            return grown(cut(tree.part, threshold), tree.pixels)
+            return grown(cut(tree.part, threshold, above), tree.pixels)
         if isinstance(tree, Weight):
-            return cut(tree.part, threshold / tree.factor if threshold < 1 else threshold)
-        if isinstance(tree, Not):
-            return ~cut(tree.part, bend(1 - threshold, 1 - default, default))
-        return cut(tree.part, bend(threshold, default, tree.value))
+            out_of_reach = threshold > 1 or (threshold == 1 and above)  # min(1, w p) is never that high
+            return cut(tree.part, threshold if out_of_reach else threshold / tree.factor, above)
+        if isinstance(tree, Threshold):
+            return cut(tree.part, bend(threshold, default, tree.value), above)
+        if threshold == default:
+            return ~cut(tree.part, default, above)  # where p is t belongs to !x, so that nothing is left out
+        return ~cut(tree.part, bend(1 - threshold, 1 - default, default), not above)
 
-    return cut(tree, threshold)
+    return cut(tree, threshold, True)
 
 
 def score_of(tree: Tree, scores: Mapping[str, float]) -> float:

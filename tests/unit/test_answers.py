@@ -5,22 +5,26 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from ldznet_ext.answers import Measure, answer, mask_at
 from ldznet_ext.errors import ExpressionError, PhraseError
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.masks.shape import grown
 from ldznet_ext.pipeline import apply, rethreshold, segment
-from ldznet_ext.prompt.tree import And, Not, Or, Phrase
+from ldznet_ext.prompt.tree import And, Not, Or, Phrase, Tree
+from ldznet_ext.prompt.write import write
 from ldznet_ext.request import MaskSettings, SegmentRequest
-from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, Segmentation
+from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.view import View
 from tests.tiny import picture
 from tests.unit.prompt.trees import trees
 
 SCORES = {"fox": 0.9, "snow": 0.8, "owl": 0.1, "balloon": 0.2}
+LEVELS = st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.75, 1.0])
 WORDS = st.sampled_from([Phrase("fox"), Phrase("snow"), Phrase("owl")])
 
 
@@ -118,11 +122,32 @@ def test_masks_join_as_they_should(backbone: StandaloneBackbone) -> None:
         assert result.phrases[0].area == expected.sum()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
-@given(tree=trees(WORDS, most=4), default=st.sampled_from([0.5, 0.3, 0.85]))
-def test_x_and_not_x_are_complements(backbone: StandaloneBackbone, tree: object, default: float) -> None:
-    x, rest = (find(backbone, one, Painted(mask_threshold=default)).mask for one in (tree, Not(tree)))
+@given(
+    trees(WORDS, most=5),
+    st.fixed_dictionaries(
+        dict.fromkeys(("fox", "snow", "owl"), arrays(np.float32, (3, 5), elements=LEVELS.map(np.float32)))
+    ),
+    st.sampled_from([0.5, 0.25, 0.75]),
+)
+def test_x_and_not_x_are_complements(tree: Tree, maps: dict[str, np.ndarray], default: float) -> None:
+    """Whatever is found: here fox and snow are, and the owl is not."""
+    measure = Measure(found=0.5, default=default, threshold=default, familiar=True)
+    known = {
+        name: PhraseResult(
+            text=name, status=measure.status(SCORES[name]), score=SCORES[name], prob=prob, box=None, area=0
+        )
+        for name, prob in maps.items()
+    }
+    both = [answer(write(one), one, known, measure) for one in (tree, Not(tree))]
+    x, rest = (mask_at(one, default, default) for one in both)
     np.testing.assert_array_equal(rest, ~x)
+    assert [one.status for one in both if one.area] == [FOUND] * sum(one.area > 0 for one in both)
+
+
+def test_they_are_in_the_whole_walk_too(backbone: StandaloneBackbone) -> None:
+    for text in ("fox", "owl", "fox & !owl +3", "(snow | owl)*2@0.3", "(!owl)*0.5"):
+        x, rest = (find(backbone, one, Painted(mask_threshold=0.3)).mask for one in (text, f"!({text})"))
+        np.testing.assert_array_equal(rest, ~x, err_msg=text)
 
 
 def test_an_unfamiliar_picture_has_an_empty_mask_whatever_is_asked(backbone: StandaloneBackbone) -> None:

@@ -63,6 +63,20 @@ def test_the_mask_is_the_map_above_the_threshold_but_for_rounding(tree, maps, de
     np.testing.assert_array_equal(mask_of(tree, maps, threshold, default, grown)[clear], (whole > threshold)[clear])
 
 
+def test_a_pixel_exactly_at_the_threshold_belongs_to_the_negation_alone_by_default():
+    maps = {"a": np.float32([[0, 0.5, 1]])}
+    for text, threshold, expected in (
+        ("a", 0.5, [0, 0, 1]),
+        ("!a", 0.5, [1, 1, 0]),
+        ("!!a", 0.5, [0, 0, 1]),
+        ("(!a)*0.5", 0.5, [0, 0, 0]),
+        ("!((!a)*0.5)", 0.5, [1, 1, 1]),
+        ("(!a)*0.5*0.5", 0.5, [0, 0, 0]),
+        ("!(a*3)", 0.25, [1, 0, 0]),
+    ):
+        assert mask_of(parse(text), maps, threshold, 0.5, grown)[0].tolist() == expected, text
+
+
 @given(MAPS, DEFAULTS, LEVELS.filter(lambda value: 0 < value < 1))
 def test_a_terms_threshold_acts_like_the_default_one(maps, default, value):
     mask = mask_of(Threshold(Phrase("a"), value), maps, default, default, grown)
@@ -88,7 +102,9 @@ def test_de_morgan(maps):
         np.testing.assert_array_equal(left, right)
 
 
-@given(TREES, st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 1))
+@given(
+    trees(st.sampled_from([Phrase("a"), Phrase("b")]), bent=False), st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 1)
+)
 def test_what_does_not_score_has_an_empty_map(tree, a, b, enough):
     """A phrase that is not found is 0 everywhere; an expression that is not found is 0 everywhere too."""
     scores = {"a": a, "b": b}

@@ -38,18 +38,19 @@ ANY = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.
 PHRASES = st.builds(Phrase, TEXTS.map(" ".join) | TEXTS.map("".join) | ANY)
 
 
-def _over(parts: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+def _over(parts: st.SearchStrategy[Tree], bent: bool) -> st.SearchStrategy[Tree]:
     several = st.lists(parts, min_size=2, max_size=3).map(tuple)
+    straight = st.builds(And, several) | st.builds(Or, several) | st.builds(Not, parts)
+    if not bent:
+        return straight | st.builds(Grow, parts, st.integers(-9, 9))
     return (
-        st.builds(And, several)
-        | st.builds(Or, several)
-        | st.builds(Not, parts)
+        straight
         | st.builds(Weight, parts, st.floats(0.001, 1000) | st.sampled_from([1.5, 6, 0.5]))
         | st.builds(Threshold, parts, st.floats(1e-6, 0.999999) | st.sampled_from([0.4, 0.5]))
         | st.builds(Grow, parts, st.integers(-1024, 1024))
     )
 
 
-def trees(leaves: st.SearchStrategy[Tree] = PHRASES, most: int = 8) -> st.SearchStrategy[Tree]:
-    """Trees over such phrases."""
-    return st.recursive(leaves, _over, max_leaves=most)
+def trees(leaves: st.SearchStrategy[Tree] = PHRASES, most: int = 8, bent: bool = True) -> st.SearchStrategy[Tree]:
+    """Trees over such phrases; without weights and thresholds unless `bent`."""
+    return st.recursive(leaves, lambda parts: _over(parts, bent), max_leaves=most)
