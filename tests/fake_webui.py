@@ -177,7 +177,7 @@ class Run:
     seed: int = 7
     batch_size: int = 1
     n_iter: int = 1
-    steps: int = 5
+    steps: int = 4
     width: int = 128
     height: int = 64
     sampler_of: Callable[..., Tensor] = euler

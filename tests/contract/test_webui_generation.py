@@ -4,6 +4,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from ldznet_ext.geometry import Box
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.hosts import webui_script
-from ldznet_ext.hosts.standalone import StandaloneBackbone
+from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.hosts.webui_memory import Memory
 from ldznet_ext.hosts.webui_script import Generation
 from tests.fake_webui import (
@@ -32,8 +33,8 @@ from tests.fake_webui import (
     process_images,
 )
 
-LATE = {"euler": 3, "heun": 5, "ddim": 2}
-"""The last half of the calls that five steps take: 5, 9 and 4."""
+LATE = {"euler": 2, "heun": 4, "ddim": 2}
+"""The last half of the calls that four steps take: 4, 7 and 3."""
 ON = {"words": "fox | owl", "overlay": False}
 
 
@@ -45,9 +46,15 @@ def state(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return shared.state
 
 
+@pytest.fixture(scope="module")
+def loaded(models: Path) -> StandaloneBackbone:
+    return load_backbone(models / "sticker-sd")
+
+
 @pytest.fixture
-def host(backbone: StandaloneBackbone, state: SimpleNamespace) -> FakeHost:
-    return FakeHost(backbone)
+def host(loaded: StandaloneBackbone, models: Path, state: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    monkeypatch.setenv("LDZNET_MODELS", str(models))
+    return FakeHost(loaded)
 
 
 def arrays(pictures: list[Image.Image]) -> list[np.ndarray]:
@@ -237,8 +244,6 @@ def test_merged_cells_are_said(host: FakeHost, monkeypatch: pytest.MonkeyPatch) 
 def test_a_model_switched_between_batches_still_answers(
     host: FakeHost,
 ) -> None:
-    from ldznet_ext.hosts.standalone import load_backbone
-
     other = FakeHost(load_backbone()).backbone_now
     first, memory = host.backbone_now, Memory()
 
