@@ -34,7 +34,7 @@ webui:
 
 browser:
 	@$(SET_UP) webui
-	@$(WEBUI) -m pytest -q -rs tests/browser $(ARGS)
+	@$(WEBUI) -m pytest -q -rs tests/browser tests/pocket_host $(ARGS)
 
 check:
 	@$(SET_UP) dev

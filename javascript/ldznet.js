@@ -125,7 +125,7 @@ const ldznet = {
     probe(picture) {
         const small = document.createElement("canvas");
         small.width = small.height = 64;
-        const context = small.getContext("2d");
+        const context = small.getContext("2d", {willReadFrequently: true});
         context.drawImage(picture, 0, 0, 64, 64);
         const data = context.getImageData(0, 0, 64, 64).data;
         let best = -1;
@@ -139,7 +139,35 @@ const ldznet = {
         return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3] > 100;
     },
 
+    // Gradio lets a region be chosen by its label; here by a click into the picture too: the smallest one under the pointer.
+    region(event) {
+        const box = event.target.closest ? event.target.closest("#ldznet_tab_regions") : null;
+        const base = box && box.querySelector("img.base-image");
+        if (!base || event.target.closest(".legend-item, button")) return;
+        const place = base.getBoundingClientRect();
+        const [x, y] = [(event.clientX - place.left) / place.width, (event.clientY - place.top) / place.height];
+        if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
+        const found = Array.from(box.querySelectorAll("img.mask"), (mask, index) => ({index, area: ldznet.area(mask, x, y)}));
+        const here = found.filter((one) => one.area > 0).sort((a, b) => a.area - b.area)[0];
+        if (here) box.querySelectorAll(".legend-item")[here.index]?.click();
+    },
+
+    // How large a region is, in cells of a coarse grid; 0 where it does not cover the place (fractions of the sides).
+    area(mask, x, y) {
+        const side = 128;
+        const small = document.createElement("canvas");
+        small.width = small.height = side;
+        const context = small.getContext("2d", {willReadFrequently: true});
+        context.drawImage(mask, 0, 0, side, side);
+        const data = context.getImageData(0, 0, side, side).data;
+        if (data[(Math.floor(y * side) * side + Math.floor(x * side)) * 4 + 3] < 16) return 0;
+        let area = 0;
+        for (let at = 3; at < data.length; at += 4) area += data[at] >= 16;
+        return area;
+    },
+
     start() {
+        ldznet.root().addEventListener("click", ldznet.region);
         for (const [id, tip] of Object.entries(ldznet.tips)) {
             const element = ldznet.byId(id);
             if (element) element.title = tip;

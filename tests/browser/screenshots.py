@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from tests.browser import driving
 from tests.browser.conftest import PATIENCE, PICTURES, find_browser
@@ -19,6 +18,8 @@ SIZE = {"width": 1320, "height": 1000}
 
 def main(folder: Path, address: str) -> None:
     """Three pictures, light; the last one dark."""
+    from playwright.sync_api import sync_playwright
+
     folder.mkdir(parents=True, exist_ok=True)
     scene = folder / "scene.png"
     Image.open(SCENE).convert("RGB").save(scene)

@@ -76,6 +76,21 @@ def test_a_clicked_region_becomes_the_mask_and_goes_to_inpaint(page: Any, pictur
     assert mask.shape == (256, 256)
 
 
+def test_a_click_into_the_picture_takes_the_smallest_region_there(page: Any, picture: Any) -> None:
+    page.evaluate("ldznet.open_tab()")
+    driving.upload(page, "ldznet_tab_picture", picture)
+    page.fill("#ldznet_tab_prompt textarea", "a dolphin, sky")
+    page.click("#ldznet_tab_look")
+    page.wait_for_selector("#ldznet_tab_regions .legend-item")
+    place = page.locator("#ldznet_tab_regions img.base-image").bounding_box()
+    page.mouse.click(place["x"] + 0.6 * place["width"], place["y"] + 0.2 * place["height"])
+    page.wait_for_selector("#ldznet_tab_mask img", state="attached")
+    mask = driving.image_of(page.get_attribute("#ldznet_tab_mask img", "src"))
+
+    assert mask[51, 154] == 255
+    assert 0.05 < (mask > 128).mean() < 0.3  # the dolphin, not the sky
+
+
 def test_sliders_answer_while_the_next_picture_is_painted(page: Any, picture: Any) -> None:
     page.evaluate("ldznet.open_tab()")
     driving.upload(page, "ldznet_tab_picture", picture)
