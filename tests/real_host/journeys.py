@@ -188,7 +188,7 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1500, "height": 1250})
             page.set_default_timeout(300_000)
             page.on("console", lambda said: print("console:", said.text[:300]) if said.type == "error" else None)
-            page.on("pageerror", lambda error: print("page error:", str(error)[:300]))
+            page.on("pageerror", lambda error: print("page error:", (error.stack or str(error))[:500]))
             page.goto(f"{args.address}?__theme={args.theme}")
             page.wait_for_selector("#txt2img_prompt textarea", state="attached")
             page.wait_for_function("typeof ldznet === 'object'")
