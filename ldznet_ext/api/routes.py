@@ -5,6 +5,7 @@ A web framework's glue only carries JSON to and fro: see `hosts/webui_api.py`.
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
 
 PREFIX = "/ldznet/v1"
+_FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s,;:'"\\/]+[\\/])+""")
 BAD_REQUEST, CONFLICT, TOO_LARGE, FAULT = 400, 409, 413, 500
 
 
@@ -63,10 +65,23 @@ def refusal(error: Exception) -> tuple[int, dict[str, str]]:
     """Status and body of an error: 413 too large, 409 the host cannot now, 400 the request; 500 for what is our fault."""
     if not isinstance(error, LdznetError):
         said = str(error).splitlines()[0] if str(error) else "no reason given"
-        return FAULT, {"error": f"The mask failed ({type(error).__name__}: {said:.200}); the host's log has the rest."}
-    if isinstance(error, TooLargeError):
-        return TOO_LARGE, {"error": str(error)}
-    return CONFLICT if isinstance(error, (ModelError, HeadError)) else BAD_REQUEST, {"error": str(error)}
+        sentence = f"The mask failed ({type(error).__name__}: {said:.200}); the host's log has the rest."
+        return FAULT, {"error": without_folders(sentence)}
+    status = CONFLICT if isinstance(error, (ModelError, HeadError)) else BAD_REQUEST
+    return TOO_LARGE if isinstance(error, TooLargeError) else status, {"error": without_folders(str(error))}
+
+
+def without_folders(sentence: str) -> str:
+    """A sentence in which files of the server keep their names and lose their folders: who asks over the network knows neither.
+
+    >>> without_folders("No head was found in /home/ann/webui/models/ldznet, C:\\\\ui\\\\models; and/or train one, 3/4.")
+    'No head was found in ldznet, models; and/or train one, 3/4.'
+    """
+    from ldznet_ext.weights import model_folders
+
+    for folder in model_folders():  # these may have blanks in their names
+        sentence = sentence.replace(str(folder), folder.name)
+    return _FOLDERS.sub("", sentence)
 
 
 def _image(desk: "Desk", image: "np.ndarray", request: MasksRequest) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The routes as functions: answers, statuses, and what never happens."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,18 @@ def test_what_there_is_says_names_only(desk: TinyDesk) -> None:
 )
 def test_a_refusal_keeps_its_sentence(error: Exception, status: int) -> None:
     assert routes.refusal(error) == (status, {"error": "a"})
+
+
+def test_refusals_name_no_folder_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my models"
+    monkeypatch.setenv("LDZNET_MODELS", str(folder))
+    _, body = routes.refusal(
+        HeadError(f"No head was found in {folder}, {folder / 'x.safetensors'}, {tmp_path / 'a.b'}.")
+    )
+    assert body == {"error": "No head was found in my models, my models/x.safetensors, a.b."}
+    _, body = routes.refusal(FileNotFoundError(2, "No such file", str(tmp_path / "y.json")))
+    assert str(tmp_path) not in body["error"]
+    assert "y.json" in body["error"]
 
 
 def test_a_fault_of_ours_is_a_sentence_too() -> None:
