@@ -33,7 +33,7 @@ else:
 
         def ui(self, is_img2img: bool) -> list:
             components = entry.accordion(is_img2img)
-            self.infotext_fields, self.paste_field_names = entry.paste_fields(components)
+            self.infotext_fields = entry.paste_fields(components)
             return components
 
         def before_process(self, p, *args):

@@ -96,11 +96,11 @@ class Entry:
         opener = getattr(ui_components, "InputAccordion", None)
         return accordion(is_img2img, self.methods(), opener, accordion_values())
 
-    def paste_fields(self, components: Sequence[Any]) -> tuple[list[Any], list[str]]:
-        """The script's `infotext_fields` and `paste_field_names`."""
-        from ldznet_ext.ui.infotext import paste_fields, paste_names
+    def paste_fields(self, components: Sequence[Any]) -> list[Any]:
+        """The script's `infotext_fields`."""
+        from ldznet_ext.ui.infotext import paste_fields
 
-        return paste_fields(components), paste_names()
+        return paste_fields(components)
 
     @harmless
     def after_component(self, component: Any, **kwargs: Any) -> None:

@@ -64,15 +64,11 @@ def from_infotext(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def paste_fields(components: Sequence[Component]) -> list[tuple[Component, Field]]:
     """Pairs for a script's `infotext_fields`, the components being in the order of `JOB_OPTIONS`.
 
-    Pasting the parameters of a picture without masks turns them off and leaves the rest as it is.
+    Pasting the parameters of a picture without masks turns them off and leaves the rest as it is. A gallery's "Send to" carries
+    fields by name alone, so not these: what was to be masked and repainted in txt2img is not to be so again in img2img.
     """
     pairs = zip(components, JOB_OPTIONS, strict=True)
     return [(component, _field(option)) for component, option in pairs if option.name not in LOCAL]
-
-
-def paste_names() -> list[str]:
-    """The names a host may hand on with "Send to": a script's `paste_field_names`."""
-    return [option.infotext for option in JOB_OPTIONS if option.name not in LOCAL]
 
 
 def escape(text: str, key: str = "") -> str:

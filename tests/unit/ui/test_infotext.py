@@ -15,7 +15,7 @@ from ldznet_ext.errors import LdznetError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.webui_job import JOB_OPTIONS, Job
 from ldznet_ext.result import Segmentation
-from ldznet_ext.ui.infotext import LOCAL, escape, from_infotext, paste_fields, paste_names, to_infotext, unescape
+from ldznet_ext.ui.infotext import LOCAL, escape, from_infotext, paste_fields, to_infotext, unescape
 
 PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """How A1111, Forge and reForge find names and values; with `written` and `pasted` below, their rules as facts."""
@@ -161,7 +161,6 @@ def test_names_are_what_a_host_takes_for_a_name_and_each_is_used_once() -> None:
     names = [option.infotext for option in JOB_OPTIONS]
     assert len({*names}) == len(names)
     assert all(re.fullmatch(r"\w[\w \-/]+", name) and name.startswith("LD-ZNet ") for name in names)
-    assert set(paste_names()) == {*names} - {"LD-ZNet save", "LD-ZNet overlay"}
 
 
 def test_what_the_mask_was_made_with_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
