@@ -14,7 +14,7 @@ from ldznet_ext.caches import MEBIBYTE
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.hosts import webui_settings
 from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_session import INNER, NAME, Runs, Session, session_of
+from ldznet_ext.hosts.webui_session import INNER, NAME, Outcome, Runs, Session, session_of
 
 if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_host import Host
@@ -128,9 +128,7 @@ class Generation:
         session.outcomes.append(outcome)
         find_words(self.host, p, pp.image, outcome, session)
         if session.job.inpaint:
-            from ldznet_ext.hosts.webui_inpaint import repaint
-
-            pp.image = repaint(p, pp.image, outcome, session)
+            _repaint(p, pp, outcome, session)
 
     @harmless
     def postprocess_image_after_composite(self, p: Any, pp: Any, args: Sequence[Any]) -> None:
@@ -159,6 +157,20 @@ class Generation:
     def unloaded(self) -> None:
         """ "Reload UI": what is attached comes off."""
         _detach_all()
+
+
+def _repaint(p: Any, pp: Any, outcome: Outcome, session: Session) -> None:
+    """Repaint what was found. Where that fails the picture stays, and so do its masks."""
+    from ldznet_ext.hosts.webui_inpaint import repaint
+
+    before = pp.image
+    try:
+        pp.image = repaint(p, before, outcome, session)
+    except Exception as error:
+        session.say(f"Picture {outcome.index + 1} was not repainted ({type(error).__name__}: {error}).")
+        logger.error("LD-ZNet masks: a picture was not repainted", exc_info=error)
+    if pp.image is not before:
+        outcome.made = None  # what the sampling left is of another picture now
 
 
 def _is_open(args: Sequence[Any]) -> bool:

@@ -300,6 +300,28 @@ def test_a_model_we_cannot_read_costs_a_sentence(host: FakeHost, monkeypatch: py
     assert processed.comments == "This is a DiT model.\n" and len(processed.images) == 1
 
 
+def test_a_repainted_picture_is_not_answered_from_what_it_was(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    painted, memory = Image.new("RGB", (128, 64), (9, 9, 9)), Memory()
+    monkeypatch.setattr("ldznet_ext.hosts.webui_inpaint.repaint", lambda *args: painted)
+    _, processed = paint(host, memory, {**ON, "inpaint": True})
+    assert processed.images[0] is painted and len(processed.images) == 2 and len(memory) == 0
+
+
+def test_a_repainting_that_fails_leaves_the_picture_and_its_mask(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, memory = process_images(Run(), host, None), Memory()
+
+    def fail(*args: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("ldznet_ext.hosts.webui_inpaint.repaint", fail)
+    _, processed = paint(host, memory, {**ON, "inpaint": True})
+    assert np.array_equal(*arrays([bare.images[0], processed.images[0]]))
+    assert len(processed.images) == 2 and len(memory) == 1
+    assert "Picture 1 was not repainted (RuntimeError: out of memory)." in processed.comments
+
+
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_memory_is_flat_over_many_runs(host: FakeHost, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Tensors that exist, and bytes that are remembered, are the same after half of the runs as after all of them."""
