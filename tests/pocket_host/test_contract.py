@@ -93,7 +93,7 @@ def test_conditional_rows_come_first_and_steps_are_counted(tmp_path: Path) -> No
     assert told["seeds"] == [1, 2, 3]
     assert told["calls"].count("postprocess_image") == 3
     both = probe(tmp_path, prompt="a fox AND snow :0.5")
-    assert both["rows"][0][:3] == [3, 1, 1]
+    assert both["rows"][0][:3] == [3, 2, 1]
 
 
 def test_hires_samples_a_second_time(tmp_path: Path) -> None:
