@@ -41,6 +41,8 @@ def harmless(function: Callable[..., Any]) -> Callable[..., Any]:
 class Entry:
     """Everything one load of the scripts shares: host, memory of pictures, desk, and the page's captured components."""
 
+    _page_fails = False
+
     @functools.cached_property
     def host(self) -> "Host":
         """The web UI around us."""
@@ -104,8 +106,12 @@ class Entry:
 
     @harmless
     def after_component(self, component: Any, **kwargs: Any) -> None:
-        """on_after_component."""
+        """on_after_component: called for each of some thousand components, so what cannot be made is said once."""
+        if self._page_fails:
+            return
+        self._page_fails = True
         self.binder.after_component(component, **kwargs)
+        self._page_fails = False
 
     def tabs(self) -> list[tuple[Any, str, str]]:
         """on_ui_tabs: nothing where the tab cannot be made, for half a tab would cost the page."""

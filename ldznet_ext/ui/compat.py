@@ -55,6 +55,11 @@ def update(**fields: Any) -> Any:
     return gr.update(**fields)
 
 
+def unchanged(count: int) -> list[Any]:
+    """So many outputs that stay as they are."""
+    return [gr.update() for _ in range(count)]
+
+
 def quiet(component: Any) -> Any:
     """The component, kept out of the host's ui-config.json: our settings have one home."""
     component.do_not_save_to_config = True

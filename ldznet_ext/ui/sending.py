@@ -8,7 +8,7 @@ from PIL import Image
 
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.ui import handlers
-from ldznet_ext.ui.compat import Canvas, hidden_text, listen, update
+from ldznet_ext.ui.compat import Canvas, hidden_text, listen, unchanged, update
 from ldznet_ext.ui.messages import complaint
 from ldznet_ext.ui.panel import Tab, Toolbar, WordsBox
 from ldznet_ext.ui.wiring import prompt_of, settings
@@ -26,7 +26,7 @@ OpenPicture = Callable[[Any], Image.Image | None]
 def both(target: Canvas, view: handlers.View) -> list[Any]:
     """Picture and mask for a canvas, message, handle; where nothing was found nothing moves, and the handle is empty."""
     if view.mask is None or not view.mask.any():
-        return [*[update()] * len(target.both_outputs), view.message, ""]
+        return [*unchanged(len(target.both_outputs)), view.message, ""]
     picture = handlers.SESSIONS.get(view.handle).picture
     return [*target.both_values(Image.fromarray(picture), view.mask), view.message, view.handle]
 
@@ -77,7 +77,7 @@ def connect_toolbar(
     def into_tab(value: Any, text: str) -> list[Any]:
         picture = open_picture(value)
         if picture is None:
-            return [update(), update(), update(), complaint(NO_PICTURE), ""]
+            return [*unchanged(3), complaint(NO_PICTURE), ""]
         prompt = prompt_of(picture)
         return [picture, prompt, text or update(), "", "look" if prompt else "find" if text else "tab"]
 
@@ -115,7 +115,7 @@ def connect_toolbar(
 def _cut_out(view: handlers.View) -> list[Any]:
     """The cut-out in the tab's view, with mask, message, handle and picture; under the gallery the message alone otherwise."""
     if view.mask is None or not view.mask.any():
-        return [*[update()] * 5, view.message, ""]
+        return [*unchanged(5), view.message, ""]
     cut = handlers.cut_out(view.handle)
     picture = Image.fromarray(np.asarray(cut)[..., :3])
     return [cut, Image.fromarray(view.mask), view.message, view.handle, picture, view.message, view.handle]

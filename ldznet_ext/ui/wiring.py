@@ -9,7 +9,7 @@ from PIL import Image
 from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.request import OPTION, MaskSettings
 from ldznet_ext.ui import handlers
-from ldznet_ext.ui.compat import Canvas, listen, on_select, update
+from ldznet_ext.ui.compat import Canvas, listen, on_select, unchanged, update
 from ldznet_ext.ui.desk import About
 from ldznet_ext.ui.messages import complaint, remark
 from ldznet_ext.ui.panel import CUTS, Tab, WordsBox, about_html, names
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Save = Callable[[Image.Image, np.ndarray, str], str]
 """Writes (cut-out RGBA, mask uint8 h w, words) where the host writes pictures and answers with a sentence."""
 MORE = ("refine", "timestep", "seed")
-NOTHING = [update()] * 4
 
 
 def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:
@@ -81,7 +80,7 @@ def connect_tab(desk: "Desk", tab: Tab, save: Save | None = None) -> None:
         ]
 
     def cut(handle: str, *values: Any) -> list[Any]:
-        return views(handlers.recut(handle, cuts_of(values))) if handle else NOTHING
+        return views(handlers.recut(handle, cuts_of(values))) if handle else unchanged(4)
 
     def pick(handle: str, index: int) -> list[Any]:
         return views(handlers.pick(handle, index))
@@ -135,7 +134,7 @@ def settings(words: str, method: str, values: Sequence[Any]) -> Callable[[], Mas
 def views(view: handlers.View) -> list[Any]:
     """Overlay, mask, message, handle; without an answer the old pictures stay."""
     if view.overlay is None or view.mask is None:
-        return [update(), update(), view.message, view.handle or update()]
+        return [*unchanged(2), view.message, view.handle or update()]
     return [Image.fromarray(view.overlay), Image.fromarray(view.mask), view.message, view.handle]
 
 

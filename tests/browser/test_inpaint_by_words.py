@@ -52,9 +52,9 @@ def test_undo_brings_back_what_was_painted_and_clear_empties(page: Any, picture:
     assert not cleared.any()
 
 
-def test_a_person_paints_on_after_the_words(page: Any, picture: Path) -> None:
+def test_a_person_paints_on_after_the_words_on_an_oblong_picture(page: Any, oblong: Path) -> None:
     driving.open_inpaint(page)
-    driving.upload(page, "img2maskimg", picture)
+    driving.upload(page, "img2maskimg", oblong)
     driving.ask(page, "ldznet_inpaint", "dolphin")
     found = driving.wait_painted(page, least=2000)
 
@@ -66,6 +66,7 @@ def test_a_person_paints_on_after_the_words(page: Any, picture: Path) -> None:
     page.wait_for_timeout(500)
     both = driving.painted(page)
 
+    assert found.shape == (192, 256)
     assert (both & found).sum() == found.sum()
     assert (both & ~found).sum() > 100
 
