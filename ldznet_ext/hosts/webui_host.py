@@ -172,15 +172,19 @@ class Host:
 
     @contextmanager
     def _queue(self, title: str) -> Iterator[None]:
-        """The host's turn: it paints nothing meanwhile, and says that it is busy."""
+        """The host's turn: it paints nothing meanwhile, and says what it does.
+
+        Not by its own `state.begin`, which empties the device's cache each time: a mask is to take less than that.
+        """
         from modules import call_queue, shared
 
+        assert not self._within, "this thread holds the queue already: Host.inside"
         with call_queue.queue_lock:
-            shared.state.begin(job=title)
+            before, shared.state.job = shared.state.job, title
             try:
                 yield
             finally:
-                shared.state.end()
+                shared.state.job = before
 
     @contextmanager
     def _at_hand(self, model: Any, networks: Networks | None) -> Iterator[None]:

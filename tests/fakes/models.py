@@ -72,7 +72,8 @@ class FakeClip:
     """A wrapped text encoder: chunks of 77, weights by brackets, CLIP skip as set, text embeddings by name."""
 
     def __init__(self, ui: WebUI, backbone: StandaloneBackbone, embeddings: Any) -> None:
-        self.ui, self.tokens, self.encoder = ui, backbone.tokens, backbone.text_encoder
+        self.ui, self.tokens = ui, backbone.tokens
+        self.encoder: Any = backbone.text_encoder
         self.embeddings = self.hijack = embeddings
         self.clip_skip = 1
 

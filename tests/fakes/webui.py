@@ -60,7 +60,7 @@ class WebUI:
         return self.modules["modules.sd_models"].model_data
 
     @property
-    def networks(self) -> ModuleType:
+    def networks(self) -> Any:
         """The module of its LoRA extension."""
         return self.modules["networks"]
 
@@ -97,14 +97,6 @@ class State:
     """`shared.state`: which job runs."""
 
     job = ""
-
-    def begin(self, job: str = "(unknown)") -> None:
-        """A job starts."""
-        self.job = job
-
-    def end(self) -> None:
-        """It is over."""
-        self.job = ""
 
 
 class Conditioned(list):
@@ -313,15 +305,15 @@ def _fill_forges(ui: WebUI) -> None:
 
 def _load(ui: WebUI, patcher: Patcher) -> None:
     """Merge what the patcher says into its module, and out what another one said."""
-    layers = dict(patcher.model.named_modules())
-    state = vars(patcher.model).setdefault("merged_state", {})
+    layers: dict[str, Any] = dict(patcher.model.named_modules())
+    state: dict[str, Any] = vars(patcher.model).setdefault("merged_state", {})
     for name, weight in state.pop("backup", {}).items():
-        layers[name].weight.data.copy_(weight)  # type: ignore[union-attr]
+        layers[name].weight.data.copy_(weight)
     state["resident"], state["backup"] = patcher, {}
     for (_, multiplier), patches in patcher.lora_patches.items():
         for name, delta in patches.items():
             state["backup"].setdefault(name, layers[name].weight.detach().clone())
-            layers[name].weight.data.add_(multiplier * delta)  # type: ignore[union-attr]
+            layers[name].weight.data.add_(multiplier * delta)
 
 
 def _compile(ui: WebUI) -> None:

@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.webui_host import Host, find_host
 from ldznet_ext.hosts.webui_networks import split_networks
+from ldznet_ext.hosts.webui_plain import HYPERTILE
 from ldznet_ext.pipeline import segment
 from ldznet_ext.result import Segmentation
 from tests.fakes.models import as_host, load, other_unet, unet_of, use_medvram
@@ -58,9 +59,8 @@ def paint(ui: WebUI, model: Any) -> torch.Tensor:
 
 def lora(ui: WebUI, model: Any, name: str = "loud") -> str:
     """Give the host a LoRA that turns every text key round."""
-    layers = {
-        key: -2 * layer.weight.detach() for key, layer in unet_of(model).named_modules() if key.endswith("attn2.to_k")
-    }
+    modules: dict[str, Any] = dict(unet_of(model).named_modules())
+    layers = {key: -2 * layer.weight.detach() for key, layer in modules.items() if key.endswith("attn2.to_k")}
     ui.loras[name] = layers
     return name
 
@@ -187,27 +187,32 @@ def test_a_lora_that_is_not_there_is_refused_and_changes_nothing(ui: WebUI, load
 
 def test_pictures_are_the_same_to_the_bit_after_a_pass(ui: WebUI, loaded: Any, host: Host) -> None:
     clean = paint(ui, loaded)
-    ask(host), ask(host, "ldznet")
+    ask(host)
+    ask(host, "ldznet")
     assert torch.equal(paint(ui, loaded), clean)
 
 
 def test_an_exception_leaves_everything_as_it_was(ui: WebUI, loaded: Any, host: Host) -> None:
     ui.activate(f"<lora:{lora(ui, loaded)}:1>")
-    convolution = unet_of(loaded).input_blocks[0][0]
+    convolution: Any = unet_of(loaded).input_blocks[0][0]  # type: ignore[index]
     convolution.padding_mode = "circular"
     loaded.applied_token_merged_ratio = 0.4
+    tiled = SimpleNamespace(enabled=True)
+    setattr(unet_of(loaded).middle_block, HYPERTILE, tiled)
     notes = ui.modules["modules.sd_hijack"].model_hijack.extra_generation_params
     seen: list[Any] = []
 
     def broken() -> None:
         notes["Emphasis"] = "noted by a pass of ours"
         ratio = loaded.applied_token_merged_ratio if ui.kind == "a1111" else 0
-        seen.append((list(ui.networks.loaded_networks), convolution.padding_mode, ratio, ui.lock.locked()))
+        seen.append(
+            (list(ui.networks.loaded_networks), convolution.padding_mode, ratio, tiled.enabled, ui.lock.locked())
+        )
         raise RuntimeError("of the pass")
 
     with pytest.raises(RuntimeError, match="of the pass"):
         host.run(broken)
-    assert seen == [([], "zeros", 0, True)]
+    assert seen == [([], "zeros", 0, False, True)] and tiled.enabled
     assert [net.name for net in ui.networks.loaded_networks] == ["loud"] and notes == {}
     assert (convolution.padding_mode, loaded.applied_token_merged_ratio) == ("circular", 0.4)
     assert not ui.lock.locked() and ui.autocast == 0 and ui.modules["modules.shared"].state.job == ""
