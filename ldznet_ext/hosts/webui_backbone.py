@@ -172,8 +172,9 @@ class BorrowedBackbone(BaseBackbone):
         return load_tokens(folder / "tokenizer", folder / "tokens_seen.json")
 
     def known_embeddings(self) -> Hashable:
-        """The names of the user's text embeddings."""
-        return hash(frozenset(getattr(self.embeddings, "word_embeddings", ())))
+        """The user's text embeddings: those of a folder that has changed are read anew, under the same names."""
+        known = getattr(self.embeddings, "word_embeddings", {})
+        return hash(frozenset((name, id(embedding)) for name, embedding in known.items()))
 
     @property
     @abstractmethod
