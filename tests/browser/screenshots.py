@@ -13,7 +13,7 @@ from tests.browser import driving
 from tests.browser.conftest import PATIENCE, PICTURES, find_browser
 
 SCENE = PICTURES / "00007.webp"
-SIZE = {"width": 1320, "height": 1000}
+SIZE = {"width": 1180, "height": 930}
 
 
 def main(folder: Path, address: str) -> None:
@@ -46,9 +46,10 @@ def inpaint(page: Any, scene: Path) -> None:
     """Words, the mask on the canvas, the repainted picture."""
     driving.open_inpaint(page)
     driving.upload(page, "img2maskimg", scene)
-    driving.ask(page, "ldznet_inpaint", "car")
+    driving.ask(page, "ldznet_inpaint", "night & !snowman")
     driving.wait_painted(page, least=300)
-    driving.generate(page, "img2img", "a doughnut on grass", steps=20)
+    driving.set_number(page, "img2img_denoising_strength", 1)
+    driving.generate(page, "img2img", "a snowman on grass, sky", steps=20)
 
 
 def regions(page: Any, scene: Path) -> None:
@@ -68,12 +69,12 @@ def txt2img(page: Any, scene: Path) -> None:
 
 
 def _save(page: Any, path: Path) -> None:
-    """In few colours, for a page of a README."""
+    """From the top, the pointer out of the way."""
     page.mouse.move(5, 5)
     page.wait_for_timeout(1500)
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=str(path))
-    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").save(path, optimize=True)
 
 
 if __name__ == "__main__":
