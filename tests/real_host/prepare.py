@@ -1,6 +1,7 @@
 """Put what the checks of a real host need into its folder: `python tests/real_host/prepare.py HOST_FOLDER`.
 
-A saboteur among the extensions, a LoRA, a second checkpoint (the first under another name), and for Forge Sticker-SD's sizes.
+A saboteur among the extensions, a LoRA, a second checkpoint (the first under another name), and for Forge and reForge
+Sticker-SD's sizes.
 The checkpoint itself is written by `ldznet export-checkpoint -o HOST_FOLDER/models/Stable-diffusion/sticker-sd.safetensors`.
 """
 
@@ -19,6 +20,8 @@ def main() -> None:
     _script(host, "saboteur.py")
     if (host / "backend" / "diffusion_engine").is_dir():
         _script(host, "forge_sticker.py")
+    elif (host / "ldm_patched").is_dir():
+        _script(host, "reforge_sticker.py")
     checkpoints = host / "models" / "Stable-diffusion"
     for ending in (".safetensors", ".yaml"):
         if (checkpoints / f"sticker-sd{ending}").is_file():
