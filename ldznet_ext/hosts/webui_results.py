@@ -1,18 +1,22 @@
 """Masks among a run's results: after all pictures, so that buttons that go by a picture's number keep working."""
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ldznet_ext.hosts.webui_job import KEEP, SKIP
+from ldznet_ext.hosts.webui_plain import settings
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = "A script ran, which may take every picture for its own, so the masks were not added to them; the buttons have them."
+STEALTH = "stealth_pnginfo_option"
+"""Forge's setting that hides the infotext in the lowest bit of a picture's alpha: a mask's would be read in place of it."""
 SAID = "LD-ZNet said"
 """Where the API's `info` has the sentences, among `extra_generation_params`."""
 
@@ -59,7 +63,7 @@ def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask,
         drawn = overlay(np.asarray(outcome.picture.convert("RGB")), mask.grey > 127)
         _append(processed, Image.fromarray(drawn), text)
     if shown:
-        _append(processed, picture, text)
+        _append(processed, picture.convert("RGB") if _writes_into_alpha() else picture, text)
     if _saves(session) and not getattr(p, "do_not_save_samples", False):
         _save(p, picture, outcome, text, suffix=_suffix(mask, session))
 
@@ -97,7 +101,8 @@ def _saves(session: Session) -> bool:
 def _save(p: Any, picture: Image.Image, outcome: Outcome, text: str, *, suffix: str) -> None:
     """Under the host's own folder and file name; names may hold the picture's number, so its turn comes back for a moment.
 
-    In three equal channels: Forge hides its text in the pixels of what it saves, and fails on grey ones.
+    In three equal channels and with nothing hidden in them: Forge writes its text into the alpha of what it saves, which fails
+    on grey pictures, and whoever takes the file for a mask would take that alpha.
     """
     from modules import images
 
@@ -105,11 +110,18 @@ def _save(p: Any, picture: Image.Image, outcome: Outcome, text: str, *, suffix: 
     turn = p.iteration, p.batch_index
     p.iteration, p.batch_index = outcome.iteration, outcome.batch_index
     try:
-        images.save_image(
-            colour, p.outpath_samples, "", outcome.seed, outcome.prompt, "png", info=text, p=p, suffix=suffix
-        )
+        with settings(**{STEALTH: "None"}):
+            images.save_image(
+                colour, p.outpath_samples, "", outcome.seed, outcome.prompt, "png", info=text, p=p, suffix=suffix
+            )
     finally:
         p.iteration, p.batch_index = turn
+
+
+def _writes_into_alpha() -> bool:
+    """Whether the gallery's Save button would hide the infotext in a transparency, which a grey picture cannot take."""
+    shared = sys.modules.get("modules.shared")
+    return STEALTH in getattr(getattr(shared, "opts", None), "data_labels", ())
 
 
 def _suffix(mask: Mask, session: Session) -> str:

@@ -44,8 +44,13 @@ class Painted:
 
     @property
     def masks(self) -> tuple[Image.Image, ...]:
-        """The grey ones among what comes behind the pictures."""
-        return tuple(picture for picture in self.extras if picture.mode == "L")
+        """The grey ones among what comes behind the pictures; Forge has them as RGB."""
+        return tuple(picture.convert("L") for picture in self.extras if _is_grey(picture))
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    bands = [band.tobytes() for band in picture.split()[:3]]
+    return all(band == bands[0] for band in bands)
 
 
 class WebUi:

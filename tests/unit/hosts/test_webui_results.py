@@ -21,13 +21,16 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
 
     def save_image(image: Any, path: str, basename: str, seed: int, prompt: str, kind: str, **more: Any) -> None:
+        assert shared.opts.data["stealth_pnginfo_option"] == "None", "nothing is hidden in a mask's transparency"
         calls.append((path, seed, kind, more["suffix"], more["p"].iteration, more["p"].batch_index))
 
     images = SimpleNamespace(save_image=save_image)
+    shared = SimpleNamespace(opts=SimpleNamespace(data={"stealth_pnginfo_option": "Alpha"}, data_labels={}))
     package = ModuleType("modules")
-    package.images = images  # type: ignore[attr-defined]
+    package.images, package.shared = images, shared  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "modules", package)
     monkeypatch.setitem(sys.modules, "modules.images", images)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "modules.shared", shared)  # type: ignore[arg-type]
     return calls
 
 
@@ -84,3 +87,9 @@ def test_a_script_of_the_list_keeps_its_pictures_to_itself(saved: list[Any]) -> 
     processed = run({"save": True}, outcomes, script_args=[3, True], do_not_save_samples=False)
     assert len(processed.images) == 1 and "A script ran" in processed.comments and len(saved) == 1
     assert len(run({}, outcomes, script_args=[0, True]).images) == 2
+
+
+def test_where_the_host_hides_text_in_transparency_the_gallery_s_masks_have_colours(saved: list[Any]) -> None:
+    sys.modules["modules.shared"].opts.data_labels["stealth_pnginfo_option"] = None
+    shown = run({}, [outcome(0, Mask(words="fox", grey=MASK))]).images[-1]
+    assert shown.mode == "RGB" and np.asarray(shown).all()
