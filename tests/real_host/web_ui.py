@@ -132,6 +132,11 @@ class Meanwhile:
             self._error = error
 
 
+def _is_grey(picture: Image.Image) -> bool:
+    red, green, blue = picture.convert("RGB").split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()
+
+
 def encoded(picture: Image.Image, kind: str = "PNG") -> str:
     """A picture in base64."""
     stream = io.BytesIO()
