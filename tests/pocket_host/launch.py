@@ -26,7 +26,7 @@ def main() -> int:
     if not shared.cmd_opts.without_extension:
         scripts.load_scripts()
     app = nowebui() if shared.cmd_opts.nowebui else webui()
-    print(f"Startup time: {time.perf_counter() - began:.1f}s.", flush=True)
+    print(f"Startup time: {time.perf_counter() - began:.1f}s ({time.process_time():.1f}s of a CPU).", flush=True)
     _start_model()
     try:
         app()
