@@ -89,8 +89,14 @@ def inner_run(p: Any, picture: Image.Image, mask: Image.Image, outcome: Outcome,
         **{name: getattr(p, name) for name in COPIED if hasattr(p, name)},
     )
     setattr(inner, INNER, True)
-    inner.scripts, inner.script_args = None, []
+    inner.scripts, inner.script_args = _no_scripts(p), []
     return inner
+
+
+def _no_scripts(p: Any) -> Any:
+    """A runner of the host's kind without a script in it: reForge asks it for one by name, and None has no answer."""
+    runner = getattr(p, "scripts", None)
+    return None if runner is None else type(runner)()
 
 
 def mask_inputs(host: "Host", p: Any, session: Session) -> None:

@@ -97,6 +97,19 @@ def test_the_inner_run_has_the_mask_and_our_settings(modules: SimpleNamespace) -
     assert sys.modules["modules.shared"].opts.data == {"multiple_tqdm": True}
 
 
+def test_the_inner_run_has_a_runner_without_scripts_where_the_outer_has_one(modules: SimpleNamespace) -> None:
+    class Runner:
+        def __init__(self) -> None:
+            self.alwayson_scripts: list[str] = []
+
+    runner = Runner()
+    runner.alwayson_scripts.append("ours")
+    repaint(outer(scripts=runner), GREY, outcome(), Session(job=Job.from_mapping({"inpaint": True})))
+    (inner,) = modules.runs
+    assert isinstance(inner.scripts, Runner)
+    assert inner.scripts.alwayson_scripts == []
+
+
 @pytest.mark.parametrize(("only_masked", "size"), [(True, (16, 8)), (False, (40, 24))])
 def test_a_whole_picture_is_repainted_at_its_own_size(
     modules: SimpleNamespace, only_masked: bool, size: tuple[int, int]
