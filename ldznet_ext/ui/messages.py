@@ -3,12 +3,14 @@
 Words come from outside and are escaped; classes are ours, so that the host's theme colours them.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
 
 UNFAMILIAR = "unfamiliar"
+_numbers = itertools.count(1)
 CLASSES = {FOUND: "found", NOT_FOUND: "absent", UNKNOWN: "unknown", UNFAMILIAR: "unfamiliar"}
 
 
@@ -31,12 +33,12 @@ def describe_regions(result: Segmentation) -> str:
 
 def complaint(sentence: str) -> str:
     """One sentence about what cannot be."""
-    return f'<div class="ldznet-message ldznet-complaint" role="alert"><p>{escape(sentence)}</p></div>'
+    return _answer(f"<p>{escape(sentence)}</p>", 'ldznet-complaint" role="alert')
 
 
 def remark(sentence: str) -> str:
     """One sentence that is no complaint."""
-    return f'<div class="ldznet-message"><p>{escape(sentence)}</p></div>'
+    return _answer(f"<p>{escape(sentence)}</p>")
 
 
 def chip(text: str, status: str, score: float | None = None) -> str:
@@ -74,4 +76,9 @@ def _origin(result: Segmentation) -> str:
 
 def _box(chips: str, sentences: Iterable[str]) -> str:
     written = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
-    return f'<div class="ldznet-message"><div class="ldznet-chips">{chips}</div>{written}</div>'
+    return _answer(f'<div class="ldznet-chips">{chips}</div>{written}')
+
+
+def _answer(inner: str, more: str = "") -> str:
+    """Numbered, so that the page shows an answer anew that reads like the one before: the same question was asked again."""
+    return f'<div data-answer="{next(_numbers)}" class="ldznet-message {more}">{inner}</div>'

@@ -39,6 +39,11 @@ def test_words_cannot_write_into_the_page() -> None:
         assert "<img" not in said
 
 
+def test_two_answers_that_read_alike_are_two() -> None:
+    assert complaint("No.") != complaint("No.")
+    assert describe(segmentation("fox")) != describe(segmentation("fox"))
+
+
 def test_regions_say_what_to_do() -> None:
     assert "Click a region" in describe_regions(segmentation("fox"))
     assert "None of the prompt" in describe_regions(segmentation("owl"))
