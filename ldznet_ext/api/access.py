@@ -11,9 +11,9 @@ REFUSAL = {
 }
 
 
-def allowed(header: str | None, credentials: Mapping[str, str]) -> bool:
-    """Whether an Authorization header names someone who is let in; with no credentials everyone is."""
-    if not credentials:
+def allowed(header: str | None, credentials: Mapping[str, str] | None) -> bool:
+    """Whether an Authorization header names someone who is let in: None for an open door; with nobody on the list nobody is."""
+    if credentials is None:
         return True
     kind, _, encoded = (header or "").strip().partition(" ")
     try:
@@ -28,14 +28,14 @@ def allowed(header: str | None, credentials: Mapping[str, str]) -> bool:
 
 
 def credentials_of(option: str) -> dict[str, str]:
-    """Names and passwords as the hosts write them on their command line.
+    """Names and passwords as the hosts write them on their command line; an empty password is one.
 
     >>> credentials_of("ann:fox, bob:owl:2")
     {'ann': 'fox', 'bob': 'owl:2'}
     """
-    return as_pairs(pair.strip().partition(":")[::2] for pair in option.split(",") if pair.strip())
+    return as_pairs(pair.strip().split(":", 1) for pair in option.split(","))
 
 
 def as_pairs(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
-    """Pairs as a mapping; a pair without a password lets nobody in by it."""
-    return {str(pair[0]): str(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] and pair[1]}
+    """Pairs as a mapping, without those that are none: a name alone lets nobody in."""
+    return {str(pair[0]): str(pair[1]) for pair in pairs if len(pair) == 2 and pair[0]}

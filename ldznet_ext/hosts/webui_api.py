@@ -5,7 +5,9 @@ where the interface is locked by `--gradio-auth`, those of the interface are: an
 locked one. Where nothing is locked nothing is asked. Written for FastAPI from 0.94 on, whichever pydantic it has.
 """
 
+import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -24,8 +26,8 @@ from ldznet_ext.ui.desk import Desk
 
 log = logging.getLogger("ldznet_ext")
 
-Credentials = Callable[[], dict[str, str]]
-"""Names and passwords that are let in at this moment; none where all are."""
+Credentials = Callable[[], "dict[str, str] | None"]
+"""Names and passwords that are let in at this moment; None where everyone is."""
 JSON = "application/json"
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": about, "content": {JSON: {"example": {"error": sentence}}}}
@@ -85,13 +87,24 @@ def unmount(app: FastAPI) -> None:
     app.router.routes[:] = [each for each in app.router.routes if not str(getattr(each, "path", "")).startswith(ours)]
 
 
-def host_credentials() -> dict[str, str]:
-    """Those of `--api-auth`, or else those that lock the interface, as the running host has them."""
+def host_credentials() -> dict[str, str] | None:
+    """Those of `--api-auth`, or else those that lock the interface, as the running host has them; None where nothing is locked.
+
+    A lock that was asked for and has no pair in it that could be used stays shut.
+    """
     options = getattr(sys.modules.get("modules.shared"), "cmd_opts", None)
     if given := getattr(options, "api_auth", None):
         return credentials_of(str(given))
-    if not (getattr(options, "gradio_auth", None) or getattr(options, "gradio_auth_path", None)):
-        return {}
+    inline, path = getattr(options, "gradio_auth", None), getattr(options, "gradio_auth_path", None)
+    if not (inline or path):
+        return None
+    about = os.stat(path) if path else None
+    return _of_the_interface(inline, path, about and (about.st_mtime_ns, about.st_size))
+
+
+@functools.lru_cache(maxsize=1)
+def _of_the_interface(inline: str | None, path: str | None, state: tuple[int, int] | None) -> dict[str, str]:
+    """As the host reads them: its file once for each state of it, not at every request."""
     from modules import initialize_util
 
     return as_pairs(initialize_util.get_gradio_auth_creds())

@@ -38,9 +38,16 @@ def test_those_who_are_named_are_let_in(name: str, password: str) -> None:
 )
 def test_others_are_not(header: str | None) -> None:
     assert not allowed(header, LET_IN)
-    assert allowed(header, {}), "an open host is open"
+    assert allowed(header, None), "an open host is open"
+    assert not allowed(header, {}), "a lock without a key is shut"
 
 
 def test_credentials_are_read_as_the_hosts_write_them() -> None:
     assert credentials_of("ann:fox,bob:owl:2") == {"ann": "fox", "bob": "owl:2"}
-    assert as_pairs([("ann", "fox"), ("eve",), ("bob", ""), ("", "x")]) == {"ann": "fox"}
+    assert credentials_of("ann:, eve, bob:owl,") == {"ann": "", "bob": "owl"}
+    assert as_pairs([("ann", "fox"), ("eve",), ("bob", ""), ("", "x")]) == {"ann": "fox", "bob": ""}
+
+
+def test_an_empty_password_is_a_password() -> None:
+    assert allowed(basic("ann", ""), {"ann": ""})
+    assert not allowed(None, {"ann": ""}) and not allowed(basic("ann", "x"), {"ann": ""})

@@ -3,6 +3,7 @@
 import base64
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -126,24 +127,54 @@ def test_a_locked_host_asks_before_it_reads_anything(serve: Serve, desk: TinyDes
 @pytest.mark.parametrize(
     "options, let_in",
     [
-        ({}, {}),
+        ({}, None),
+        ({"api_auth": "ann:"}, {"ann": ""}),
+        ({"api_auth": "ann"}, {}),
         ({"api_auth": "ann:fox,bob:owl"}, {"ann": "fox", "bob": "owl"}),
         ({"gradio_auth": "zoe:cat"}, {"zoe": "cat"}),
-        ({"gradio_auth_path": "somewhere"}, {"zoe": "cat"}),
+        ({"gradio_auth_path": __file__}, {"zoe": "cat"}),
         ({"api_auth": "ann:fox", "gradio_auth": "zoe:cat"}, {"ann": "fox"}),
     ],
 )
 def test_credentials_are_the_hosts(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], let_in: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], let_in: dict[str, str] | None
 ) -> None:
+    started_with(monkeypatch, lambda: iter([("zoe", "cat")]), **options)
+    assert webui_api.host_credentials() == let_in
+
+
+def started_with(monkeypatch: pytest.MonkeyPatch, pairs: Callable[[], Any], **options: str) -> None:
+    """A host with these options on its command line, which reads the interface's names and passwords by `pairs`."""
     given = {"api_auth": None, "gradio_auth": None, "gradio_auth_path": None, **options}
     shared, package, util = ModuleType("modules.shared"), ModuleType("modules"), ModuleType("modules.initialize_util")
     shared.cmd_opts = SimpleNamespace(**given)  # type: ignore[attr-defined]
-    util.get_gradio_auth_creds = lambda: iter([("zoe", "cat")])  # type: ignore[attr-defined]
+    util.get_gradio_auth_creds = pairs  # type: ignore[attr-defined]
     package.initialize_util = util  # type: ignore[attr-defined]
     for name, module in {"modules": package, "modules.shared": shared, "modules.initialize_util": util}.items():
         monkeypatch.setitem(sys.modules, name, module)
-    assert webui_api.host_credentials() == let_in
+    webui_api._of_the_interface.cache_clear()
+
+
+def test_a_lock_without_a_usable_pair_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, desk: TinyDesk) -> None:
+    started_with(monkeypatch, lambda: iter(()), api_auth="ann")
+    app = fastapi.FastAPI()
+    webui_api.mount(app, lambda: desk)
+    assert TestClient(app).get("/ldznet/v1/health").status_code == 401
+    assert TestClient(app).get("/ldznet/v1/health", headers=header("ann", "")).status_code == 401
+
+
+def test_the_file_of_the_interface_is_read_once_for_each_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names, read = tmp_path / "names.txt", []
+    names.write_text("zoe:cat")
+
+    def pairs() -> Any:
+        read.append(names.read_text())
+        yield tuple(read[-1].split(":"))
+
+    started_with(monkeypatch, pairs, gradio_auth_path=str(names))
+    assert webui_api.host_credentials() == webui_api.host_credentials() == {"zoe": "cat"} and len(read) == 1
+    names.write_text("ann:stoat")
+    assert webui_api.host_credentials() == {"ann": "stoat"} and len(read) == 2
 
 
 def test_reload_ui_replaces_the_routes_and_the_desk(serve: Serve, desk: TinyDesk) -> None:
