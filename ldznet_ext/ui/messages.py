@@ -33,7 +33,7 @@ def describe_regions(result: Segmentation) -> str:
 
 def complaint(sentence: str) -> str:
     """One sentence about what cannot be."""
-    return _answer(f"<p>{escape(sentence)}</p>", 'ldznet-complaint" role="alert')
+    return _answer(f"<p>{escape(sentence)}</p>", "ldznet-message ldznet-complaint", "alert")
 
 
 def remark(sentence: str) -> str:
@@ -79,6 +79,6 @@ def _box(chips: str, sentences: Iterable[str]) -> str:
     return _answer(f'<div class="ldznet-chips">{chips}</div>{written}')
 
 
-def _answer(inner: str, more: str = "") -> str:
+def _answer(inner: str, classes: str = "ldznet-message", role: str = "status") -> str:
     """Numbered, so that the page shows an answer anew that reads like the one before: the same question was asked again."""
-    return f'<div data-answer="{next(_numbers)}" class="ldznet-message {more}">{inner}</div>'
+    return f'<div data-answer="{next(_numbers)}" class="{classes}" role="{role}">{inner}</div>'
