@@ -6,7 +6,9 @@ Words come from outside and are escaped; classes are ours, so that the host's th
 import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
+from textwrap import dedent
 
+from ldznet_ext.errors import ExpressionError, LdznetError
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
 
 UNFAMILIAR = "unfamiliar"
@@ -31,9 +33,13 @@ def describe_regions(result: Segmentation) -> str:
     return _box(_chips(result), [heading, result.message, _origin(result)])
 
 
-def complaint(sentence: str) -> str:
-    """One sentence about what cannot be."""
-    return _answer(f"<p>{escape(sentence)}</p>", "ldznet-message ldznet-complaint", "alert")
+def complaint(reason: str | LdznetError) -> str:
+    """One sentence about what cannot be; below it, for words that are no expression, the place with a caret."""
+    sentence, place = str(reason), ""
+    if isinstance(reason, ExpressionError):
+        sentence, _, lines = sentence.partition("\n")
+        place = f'<pre class="ldznet-place">{escape(dedent(lines))}</pre>'
+    return _answer(f"<p>{escape(sentence)}</p>{place}", "ldznet-message ldznet-complaint", "alert")
 
 
 def remark(sentence: str) -> str:
