@@ -97,6 +97,17 @@ const ldznet = {
         }
     },
 
+    // An event's values, the last one a sketch's: with its mask, also where the component has not told of one yet.
+    whole(id, values) {
+        const last = values.length - 1;
+        const given = values[last];
+        const picture = typeof given === "string" ? given : given?.image;
+        if (!picture || (typeof given === "object" && given.mask)) return values;
+        const canvas = ldznet.byId(id)?.querySelector('canvas[key="mask"]');
+        const blank = canvas?.width ? canvas : document.createElement("canvas");
+        return [...values.slice(0, last), {image: picture, mask: blank.toDataURL()}];
+    },
+
     // The mask's canvas once it has the picture's size; after five seconds whatever there is.
     async canvas(id, picture) {
         let found = null;

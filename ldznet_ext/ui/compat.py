@@ -115,6 +115,11 @@ class Canvas(Protocol):
         """What the browser must do after the outputs were set, and the components it is given."""
         ...
 
+    @property
+    def reading(self) -> str | None:
+        """What the browser does with the values of an event before they are sent, those of `inputs` being the last."""
+        ...
+
     def read(self, *values: Any) -> tuple[Any, Any]:
         """The picture and what is painted over it, each None where there is none."""
         ...
@@ -151,6 +156,11 @@ class SketchCanvas:
     def script(self) -> tuple[str, list[Any]] | None:
         return f"(data) => ldznet.paint('{self.image.elem_id}', data)", [self.data]
 
+    @property
+    def reading(self) -> str | None:
+        # reForge sends a picture without a mask before the first stroke, and cannot read that itself
+        return f"(...values) => ldznet.whole('{self.image.elem_id}', values)"
+
     def read(self, *values: Any) -> tuple[Any, Any]:
         value = values[0]
         return (value.get("image"), value.get("mask")) if isinstance(value, dict) else (value, None)
@@ -185,6 +195,10 @@ class LayersCanvas:
     def script(self) -> tuple[str, list[Any]] | None:
         return None
 
+    @property
+    def reading(self) -> str | None:
+        return None
+
     def read(self, *values: Any) -> tuple[Any, Any]:
         return values[0], values[1]
 
@@ -216,6 +230,10 @@ class UploadCanvas:
 
     @property
     def script(self) -> tuple[str, list[Any]] | None:
+        return None
+
+    @property
+    def reading(self) -> str | None:
         return None
 
     def read(self, *values: Any) -> tuple[Any, Any]:

@@ -45,7 +45,7 @@ def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:
         return answer(handlers.clear(*canvas.read(*values), handle))
 
     def on(event: Any, fn: Callable[..., Any], inputs: Sequence[Any], **how: Any) -> None:
-        done = listen(event, fn, inputs, outputs, **how)
+        done = listen(event, fn, inputs, outputs, js=canvas.reading, **how)
         if canvas.script:
             script, given = canvas.script
             listen(done.then, None, given, js=script)

@@ -186,7 +186,7 @@ def main() -> None:
             if args.only and name not in args.only:
                 continue
             page = browser.new_page(viewport={"width": 1500, "height": 1250})
-            page.set_default_timeout(300_000)
+            page.set_default_timeout(180_000)
             page.on("console", lambda said: print("console:", said.text[:300]) if said.type == "error" else None)
             page.on("pageerror", lambda error: print("page error:", (error.stack or str(error))[:500]))
             page.goto(f"{args.address}?__theme={args.theme}")
