@@ -4,7 +4,7 @@ Only what `hosts/webui_script.py` meets, on a real UNet of the CompVis layout. F
 `sd_samplers_cfg_denoiser.py` (A1111 1.10.1) and `backend/sampling/sampling_function.py` (Forge).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -51,6 +51,8 @@ class FakeHost:
         backbone.decode = quick_decode  # type: ignore[method-assign]
         self.backbone_now = backbone
         self.inside_now = 0
+        self.networks_now: Hashable = ()
+        self.asked_under: list[Any] = []
 
     def loaded(self) -> StandaloneBackbone:
         return self.backbone_now
@@ -58,9 +60,13 @@ class FakeHost:
     def borrow(self, model: StandaloneBackbone) -> StandaloneBackbone:
         return model
 
+    def active(self) -> Hashable:
+        return self.networks_now
+
     @contextmanager
     def inside(self, networks: Any = None) -> Iterator[None]:
         self.inside_now += 1
+        self.asked_under.append(networks)
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ import numpy as np
 from ldznet_ext.caches import digest
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept
+from ldznet_ext.harvest.taps import parse_tap
 from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.hosts.webui_memory import Made, unet_key
 from ldznet_ext.masks.imaging import Fit, to_network
@@ -21,7 +22,7 @@ from ldznet_ext.prompt.tree import Tree
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation
 from ldznet_ext.segmenters.base import Clock, Segmenter
-from ldznet_ext.segmenters.methods import pick_segmenter
+from ldznet_ext.segmenters.methods import foresee, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:
@@ -32,8 +33,20 @@ REACH = 100
 
 
 def wanted_for(settings: MaskSettings, backbone: "Backbone") -> Wanted:
-    """What these settings would have kept of a generation; nothing heavy but the head, which the answer needs anyway."""
-    return _wanted(pick_segmenter(settings.method, backbone), settings, backbone)
+    """What these settings would have kept of a generation; a head's file is asked, and not loaded beside the sampling."""
+    return _near(foresee(settings.method, backbone), settings)
+
+
+def reads_attentions(wanted: Wanted) -> bool:
+    """Whether queries are kept, which are asked by keys of the UNet's own layers."""
+    return any(parse_tap(tap).part.startswith("attn") for tap in wanted.taps)
+
+
+def serves(made: Made, wanted: Wanted, size: Size, backbone: "Backbone") -> bool:
+    """Whether what a generation left of a picture of this size is what is wanted, of the checkpoint that is loaded."""
+    if made.box is not None and made.box.size != size:
+        return False  # the model saw a part of it
+    return made.model == unet_key(backbone) and _has(made, wanted)
 
 
 def answer(
@@ -60,7 +73,11 @@ def answer(
 
 
 def _wanted(segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone") -> Wanted:
-    wanted = segmenter.wanted(backbone) if hasattr(segmenter, "wanted") else Wanted(taps=())
+    return _near(segmenter.wanted(backbone) if hasattr(segmenter, "wanted") else Wanted(taps=()), settings)
+
+
+def _near(wanted: Wanted, settings: MaskSettings) -> Wanted:
+    """The same near the timestep that a person asks for."""
     if wanted.near is None or settings.timestep is None:
         return wanted
     near = float(settings.timestep)
@@ -71,12 +88,10 @@ def _view_of(
     picture: np.ndarray, made: Made, segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone"
 ) -> View | None:
     """The picture with what its generation left; None where that does not serve this method."""
-    wanted = _wanted(segmenter, settings, backbone)
-    if made.box is not None and made.box.size != Size(*picture.shape[:2]):
-        return None  # the model saw a part of it
-    if made.model != unet_key(backbone) or not _serves(made, wanted) or not _takes(segmenter, made.grid):
+    wanted, size = _wanted(segmenter, settings, backbone), Size(*picture.shape[:2])
+    if not serves(made, wanted, size, backbone) or not _takes(segmenter, made.grid):
         return None
-    size, factor = Size(*picture.shape[:2]), getattr(backbone, "factor", 8)
+    factor = getattr(backbone, "factor", 8)
     fitted = Fit(size, Size(made.grid.height * factor, made.grid.width * factor))
     pixels = to_network(picture, fitted)
     return View(
@@ -89,7 +104,7 @@ def _view_of(
     )
 
 
-def _serves(made: Made, wanted: Wanted) -> bool:
+def _has(made: Made, wanted: Wanted) -> bool:
     """Whether the calls kept are those that are wanted; without taps the latent is all that is."""
     if not wanted.taps:
         return made.latent is not None

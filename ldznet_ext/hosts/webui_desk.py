@@ -105,20 +105,24 @@ class WebuiDesk:
 
         webui_settings.share_folders()
         pixels = load_picture(picture)
-        made = (
-            None if networks.asked else self.memory.get(pixels)
-        )  # it was painted with other networks than the words ask for
-        return self.host.run(self._answer, pixels, words, settings, made, networks=networks)
+        made = None if networks.asked else self.memory.get(pixels)
+        return self.host.turn(self._answer, pixels, words, settings, made, networks)
 
     def _answer(
-        self, pixels: "np.ndarray", words: str | list[str], settings: "MaskSettings", made: "Made | None"
+        self,
+        pixels: "np.ndarray",
+        words: str | list[str],
+        settings: "MaskSettings",
+        made: "Made | None",
+        networks: Networks,
     ) -> "Segmentation":
-        """With the model at hand."""
-        from ldznet_ext.hosts.webui_answer import answer
+        """In the host's turn, whatever it has loaded or loads now."""
+        from ldznet_ext.hosts.webui_ask import ask
         from ldznet_ext.segmenters.heads import put_away
 
         try:
-            return answer(pixels, words, settings, self.host.backbone(), made)
+            self.host.backbone()
+            return ask(self.host, pixels, words, settings, made, networks)
         finally:
             after = webui_settings.get("head_after")
             if after != webui_settings.KEEP:

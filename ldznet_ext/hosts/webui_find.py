@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ldznet_ext.geometry import Box, Size
-from ldznet_ext.hosts.webui_answer import answer
+from ldznet_ext.hosts.webui_ask import ask as ask_under
 from ldznet_ext.hosts.webui_job import NOUNS, Job
 from ldznet_ext.hosts.webui_memory import Made, Memory
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session, size_of
@@ -41,7 +41,15 @@ def outcome_of(p: Any, session: Session) -> Outcome:
     made = None
     if grid is not None:
         size = Size(*grid.shape[-2:])
-        made = Made(latent=latent, kept=kept, prompt=p.prompts[row], grid=size, box=box, model=session.model)
+        made = Made(
+            latent=latent,
+            kept=kept,
+            prompt=p.prompts[row],
+            grid=size,
+            box=box,
+            model=session.model,
+            networks=session.networks,
+        )
     return Outcome(
         index=len(session.outcomes),
         seed=p.seeds[row],
@@ -61,16 +69,16 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
         session.say(NO_NOUNS if job.source == NOUNS else NO_WORDS)
         return
     array = np.asarray(at_size(picture, size_of(picture) if outcome.box is None else outcome.box.size))
-    outcome.result = ask(host, array, phrases, job.mask, outcome.made)
-    outcome.masks = masks_of(outcome.result, job)
+    result = ask(host, array, phrases, job.mask, outcome.made)
+    outcome.masks = masks_of(result, job)
     several = p.batch_size * p.n_iter > 1
-    session.say(say_found(outcome.result, f"Picture {outcome.index + 1}: " if several else ""))
-    session.say(outcome.result.message)
-    if outcome.result.unet_calls:
+    session.say(say_found(result, f"Picture {outcome.index + 1}: " if several else ""))
+    session.say(result.message)
+    if result.unet_calls:
         session.say(EXTRA)
     if outcome.box is not None:
         session.say(ONLY_CROP)
-    p.extra_generation_params.update(to_infotext(job, outcome.result))
+    p.extra_generation_params.update(to_infotext(job, result))
 
 
 def ask(
@@ -83,8 +91,7 @@ def ask(
 
         plain, networks = split_networks(str(phrases[0]))
         phrases = [plain]
-    with host.inside(networks):
-        return answer(picture, phrases, settings, host.borrow(host.loaded()), made)
+    return ask_under(host, picture, phrases, settings, made, networks)
 
 
 def masks_of(result: Segmentation, job: Job) -> list[Mask]:
@@ -102,7 +109,8 @@ def complete(outcome: Outcome, picture: Image.Image, memory: Memory) -> None:
     size = size_of(picture)
     outcome.masks = [replace(mask, grey=whole(mask.grey, outcome.box, size)) for mask in outcome.masks]
     if outcome.made is not None:
-        memory.put(np.asarray(picture.convert("RGB")), outcome.made)
+        if outcome.box is None:  # of a part no later words can be asked
+            memory.put(np.asarray(picture.convert("RGB")), outcome.made)
         outcome.made = None  # the memory alone knows how much may be kept
 
 

@@ -7,12 +7,12 @@ import functools
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ldznet_ext.errors import ModelError
-from ldznet_ext.hosts.webui_networks import Networks, only
+from ldznet_ext.hosts.webui_networks import Networks, active, only
 from ldznet_ext.hosts.webui_plain import on_device, plain_model
 from ldznet_ext.hosts.webui_settings import share_folders
 
@@ -69,6 +69,10 @@ class Host:
 
         model = sd_models.model_data.sd_model
         return None if type(model).__name__ == "FakeInitialModel" else model
+
+    def active(self) -> Hashable:
+        """A key of the networks (LoRA) that are active in the loaded model now; empty where none is."""
+        return active(self.loaded())
 
     def backbone(self) -> "BorrowedBackbone":
         """The loaded checkpoint, looked up anew, loaded by the host where it has not done so yet; one object while it stays.
@@ -142,8 +146,12 @@ class Host:
 
         Forge and reForge move models faster in their main thread, and expect it of whoever uses them.
         """
+        return self.turn(self._work, work, args, kwargs, networks)
+
+    def turn(self, work: Callable[..., Result], *args: Any) -> Result:
+        """Call `work` in the host's turn, in the thread that owns the models; it takes one at hand itself, by `inside`."""
         with self._queue("ldznet"):
-            return self._in_main_thread(self._work, work, args, kwargs, networks)
+            return self._in_main_thread(work, *args)
 
     def _work(
         self, work: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any], networks: Networks | None

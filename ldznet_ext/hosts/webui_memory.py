@@ -34,7 +34,7 @@ class Made:
 
     latent: scaled (1 c lh lw), None where the host had decoded it already. kept: calls of the UNet, one row each. prompt: the
     picture's. grid: the latent's size. box: the part of the picture that the model saw ("only masked"); None for all of it.
-    model: a key of the UNet that painted it (`unet_key`).
+    model: a key of the UNet that painted it (`unet_key`). networks: a key of the LoRAs it was painted with (`Host.active`).
     """
 
     latent: "Tensor | None"
@@ -43,6 +43,7 @@ class Made:
     grid: Size
     box: Box | None = None
     model: Hashable = None
+    networks: Hashable = ()
 
     @property
     def nbytes(self) -> int:

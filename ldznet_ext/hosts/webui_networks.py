@@ -23,11 +23,16 @@ class Networks:
     """What `<kind:name:weight>` in the words asks for, as the host parses it: kind -> its parameters."""
 
     asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    as_they_are: bool = False
+    """Whether what is active stays so."""
 
     @property
     def loras(self) -> tuple[str, ...]:
         """Names of the LoRAs that are asked for."""
         return tuple(str(params.positional[0]) for params in self.asked.get("lora", ()) if params.positional)
+
+
+AS_THEY_ARE = Networks(as_they_are=True)
 
 
 def split_networks(words: str) -> tuple[str, Networks]:
@@ -49,13 +54,18 @@ def networks_key(model: Any) -> Hashable:
     return loras, hypernets, getattr(model, "current_lora_hash", "")
 
 
+def active(model: Any) -> Hashable:
+    """The key of what is active now; empty where nothing is."""
+    return networks_key(model) if _any_active(model) else ()
+
+
 @contextmanager
 def only(networks: Networks, model: Any) -> Iterator[None]:
     """In the body exactly these networks are active in the loaded model; afterwards what was active before.
 
     PhraseError where a LoRA is named that the host does not have, or could not load.
     """
-    if not networks.asked and not _any_active(model):
+    if networks.as_they_are or not (networks.asked or _any_active(model)):
         yield
         return
     _check_names(networks)

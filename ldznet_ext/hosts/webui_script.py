@@ -89,9 +89,10 @@ class Generation:
         _detach_all()
         session.detach()
         session.kept = ()  # the last batch's need not stay on the device beside this one's
+        _put_heads_away()
         backbone = self.host.borrow(self.host.loaded())
         noise = kwargs.get("noise")
-        session.model = unet_key(backbone)
+        session.model, session.networks = unet_key(backbone), self.host.active()
         session.attachment = Attachment(
             backbone.unet,
             wanted_for(session.job.mask, backbone),

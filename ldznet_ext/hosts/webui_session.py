@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ldznet_ext.harvest.sampling import Kept
     from ldznet_ext.hosts.webui_harvest import Attachment
     from ldznet_ext.hosts.webui_memory import Made
-    from ldznet_ext.result import Segmentation
 
 NAME = "_ldznet_session"
 INNER = "_ldznet_inner"
@@ -48,7 +47,6 @@ class Outcome:
     batch_index: int
     made: "Made | None"
     box: Box | None = None
-    result: "Segmentation | None" = None
     masks: list[Mask] = field(default_factory=list)
     picture: "Image.Image | None" = None
 
@@ -68,6 +66,7 @@ class Session:
     fault: str = ""
     """Why reading was given up; what failed once would fail in each batch."""
     model: "Hashable" = None
+    networks: "Hashable" = ()
     latents: "Tensor | None" = None
     kept: "tuple[tuple[Kept, ...], ...]" = ()
     outcomes: list[Outcome] = field(default_factory=list)

@@ -73,6 +73,13 @@ class HeadSegmenter:
         _check_widths(trained, path.name, backbone)
         return cls(trained, info, familiarity, source=path.name)
 
+    @classmethod
+    def foreseen(cls, backbone: "Backbone", head: Path | None) -> Wanted:
+        """What it would want, as the head's file says: while a picture is painted the head itself only takes room."""
+        info = read_info(head) if head else fitting_heads(backbone, cls.kind)[0].info
+        assert info is not None, "a head that fits has been read"
+        return Wanted(taps=info.taps)
+
     def wanted(self, backbone: "Backbone") -> Wanted:
         """Features at the head's taps, of the step nearest the timesteps it was trained at."""
         return Wanted(taps=self.info.taps)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import HeadError, MethodError
+from ldznet_ext.harvest.wanted import Wanted
 from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
     attention,
     concat,
@@ -19,6 +20,7 @@ from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
 )
 from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
 from ldznet_ext.segmenters.choice import kinds_at_hand
+from ldznet_ext.segmenters.heads import HeadSegmenter
 from ldznet_ext.weights import read_info
 
 if TYPE_CHECKING:
@@ -27,11 +29,18 @@ if TYPE_CHECKING:
 
 def pick_segmenter(method: str | Segmenter | None, backbone: "Backbone", head: Path | None = None) -> Segmenter:
     """The method of a name, or the best for this model with "auto", made ready. An object is taken as it is."""
-    name = name_of(method)
     if method is not None and not isinstance(method, str):
+        name_of(method)
         return method
-    check_method(name)
-    return SEGMENTERS[_best(backbone, head) if name == AUTO else name].open(backbone, head)
+    return _class_of(name_of(method), backbone, head).open(backbone, head)
+
+
+def foresee(method: str, backbone: "Backbone", head: Path | None = None) -> Wanted:
+    """What a method would have read of a generation; a head is not loaded for it."""
+    kind = _class_of(method, backbone, head)
+    return (
+        kind.foreseen(backbone, head) if issubclass(kind, HeadSegmenter) else kind.open(backbone, head).wanted(backbone)
+    )
 
 
 def name_of(method: str | Segmenter | None) -> str:
@@ -55,6 +64,11 @@ def check_method(method: str) -> None:
 def methods() -> tuple[str, ...]:
     """The names a method can be asked for by."""
     return (AUTO, *sorted(SEGMENTERS, key=lambda name: -SEGMENTERS[name].rank))
+
+
+def _class_of(name: str, backbone: "Backbone", head: Path | None) -> type[Segmenter]:
+    check_method(name)
+    return SEGMENTERS[_best(backbone, head) if name == AUTO else name]
 
 
 def _best(backbone: "Backbone", head: Path | None) -> str:

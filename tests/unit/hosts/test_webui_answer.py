@@ -16,6 +16,8 @@ from ldznet_ext.hosts.webui_answer import answer, wanted_for
 from ldznet_ext.hosts.webui_memory import Made, unet_key
 from ldznet_ext.prompt.tree import Phrase
 from ldznet_ext.request import MaskSettings
+from ldznet_ext.segmenters import heads
+from ldznet_ext.segmenters.methods import pick_segmenter
 from tests.tiny import picture
 
 Change = Callable[[Made], Made]
@@ -48,6 +50,14 @@ FAILS = [
     pytest.param(lambda made: replace(made, box=Box(0, 0, 50, 40)), id="a crop, asked of the whole"),
     pytest.param(lambda made: replace(made, grid=Size(9, 16)), id="a size the head cannot take"),
 ]
+
+
+@pytest.mark.parametrize("method", ["auto", "ldznet", "attention", "maskdiffusion", "noise_difference"])
+def test_what_is_wanted_is_known_without_the_head(backbone: StandaloneBackbone, method: str) -> None:
+    heads.put_away(None)
+    wanted = wanted_for(MaskSettings(method=method), backbone)
+    assert not heads._heads, "it would take room beside the sampling"
+    assert wanted == pick_segmenter(method, backbone).wanted(backbone)
 
 
 @pytest.mark.parametrize("change", SERVES)
