@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_memory import Memory
     from ldznet_ext.hosts.webui_script import Generation
     from ldznet_ext.ui.bind import Binder
-    from ldznet_ext.ui.panel import Tab
+    from ldznet_ext.ui.tab import Tab
 
 logger = logging.getLogger("ldznet")
 
@@ -82,11 +82,14 @@ class Entry:
 
         return Generation(self.host, self.memory)
 
-    def methods(self) -> list[str]:
-        """All methods by name: which of them fit is known once a checkpoint is loaded, and said where one does not."""
+    def methods(self) -> "list[tuple[str, str]]":
+        """Labels and names of those that fit what is loaded; all while nobody knows, or where none would."""
         from ldznet_ext.hosts.webui_desk import LABELS
+        from ldznet_ext.ui.parts import methods_of
+        from ldznet_ext.ui.wiring import about_of
 
-        return list(LABELS)
+        fit = methods_of(about_of(self.desk))
+        return fit if len(fit) > 1 else [(label, name) for name, label in LABELS.items()]
 
     def accordion(self, is_img2img: bool) -> list[Any]:
         """The components of one tab's script."""
@@ -116,7 +119,7 @@ class Entry:
     def tabs(self) -> list[tuple[Any, str, str]]:
         """on_ui_tabs: nothing where the tab cannot be made, for half a tab would cost the page."""
         try:
-            from ldznet_ext.ui.panel import tab
+            from ldznet_ext.ui.tab import tab
             from ldznet_ext.ui.wiring import about_of
 
             return [(tab(about_of(self.desk), self._connect), "LD-ZNet", "ldznet")]

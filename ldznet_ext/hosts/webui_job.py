@@ -30,7 +30,7 @@ GENERATION_OPTIONS = (
         default=WORDS,
         label="Masks of",
         infotext="LD-ZNet source",
-        help="words: one mask of the words above; nouns: one of each thing the picture's prompt names",
+        help="words: one mask of the words above; nouns, or no words: one of each thing the picture's prompt names",
     ),
     Option(
         name="inpaint",
@@ -194,6 +194,11 @@ class Job:
         mask = {name: value for name, value in mapping.items() if name in OPTION}
         rest = {name: value for name, value in mapping.items() if name not in OPTION}
         return cls(mask=MaskSettings.from_mapping(mask), **rest)
+
+    @property
+    def of_nouns(self) -> bool:
+        """Whether the prompt's things are masked: because that is asked for, or because there are no words."""
+        return self.source == NOUNS or not self.mask.words.strip()
 
     def to_mapping(self) -> dict[str, Any]:
         """Only what differs from the defaults, flat, in the table's order; values as JSON takes them."""

@@ -4,16 +4,18 @@ Nothing here may cost the user the page: a component that is missing leaves out 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ldznet_ext.ui.compat import Canvas, LayersCanvas, SketchCanvas, UploadCanvas, hidden_text
-from ldznet_ext.ui.panel import Tab, Toolbar, status_line, toolbar, words_box
-from ldznet_ext.ui.sending import connect_sketch_box, connect_toolbar, send_from_tab
-from ldznet_ext.ui.wiring import connect_words_box
+from ldznet_ext.ui.panel import Toolbar, status_line, toolbar, words_box
+from ldznet_ext.ui.parts import AUTO, Labelled
+from ldznet_ext.ui.sending import FIELDS, connect_sketch_box, connect_toolbar, send_from_tab
+from ldznet_ext.ui.tab import Tab
+from ldznet_ext.ui.wiring import connect_methods, connect_words_box
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
@@ -26,7 +28,7 @@ WANTED = frozenset(
     {INPAINT, SKETCH, BASE, MASK}
     | {f"{tab}_{name}" for tab in TABS for name in ("gallery", "send_to_extras")}
     | {f"html_log_{tab}" for tab in TABS}
-    | {f"ldznet_{tab}_words" for tab in TABS}
+    | {f"ldznet_{tab}_{name}" for tab in TABS for name in FIELDS}
 )
 log = logging.getLogger("ldznet")
 
@@ -35,17 +37,19 @@ log = logging.getLogger("ldznet")
 class Binder:
     """One page's captured components. desk: answers; open_picture: a gallery's value as PIL, by the host's own checks.
 
-    methods: names to choose from. tool_button: the host's small button. A page that is made anew ("Reload UI") gets a new binder.
+    methods: labels and names to choose from. tool_button: the host's small button. choices: our components that hold a method.
+    A page that is made anew ("Reload UI") gets a new binder.
     """
 
     desk: "Desk"
     open_picture: Callable[[Any], Image.Image | None]
-    methods: Sequence[str] = ("auto",)
+    methods: Labelled = AUTO
     tool_button: Callable[..., Any] | None = None
     found: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, list[Any]] = field(default_factory=dict)
     toolbars: dict[str, Toolbar] = field(default_factory=dict)
     canvases: dict[str, Canvas] = field(default_factory=dict)
+    choices: list[Any] = field(default_factory=list)
     _open_canvas: str = ""
     _busy: bool = False
 
@@ -96,6 +100,7 @@ class Binder:
         elif "inpaint" in self.canvases:
             source = self.layers[SKETCH][1] if SKETCH in self.layers else self.found[SKETCH]
             made = words_box("ldznet_sketch", self.methods, on_canvas=False)
+            self.choices.append(made.method)
             connect_sketch_box(self.desk, made, source, self.canvases["inpaint"])
 
     def _canvas(self, elem_id: str) -> Canvas:
@@ -106,12 +111,22 @@ class Binder:
 
     def _box(self, name: str, canvas: Canvas) -> None:
         self.canvases[name] = canvas
-        connect_words_box(self.desk, words_box(f"ldznet_{name}", self.methods), canvas)
+        made = words_box(f"ldznet_{name}", self.methods)
+        self.choices.append(made.method)
+        connect_words_box(self.desk, made, canvas)
 
     def connect(self, tab: Tab) -> None:
         """Wire the tab to the canvases and the toolbars to both; called inside the tab's Blocks, when all of the page is made."""
         send_from_tab(tab, self.canvases)
         for name, bar in self.toolbars.items():
-            gallery, words = self.found.get(f"{name}_gallery"), self.found.get(f"ldznet_{name}_words")
-            if gallery is not None and words is not None and bar.status is not None:
-                connect_toolbar(self.desk, bar, gallery, words, tab, self.canvases.get("inpaint"), self.open_picture)
+            gallery, fields = self.found.get(f"{name}_gallery"), self._fields(name)
+            if gallery is not None and len(fields) == len(FIELDS) and bar.status is not None:
+                canvas = self.canvases.get("inpaint")
+                connect_toolbar(self.desk, bar, gallery, fields, tab, canvas, self.open_picture)
+        accordions = [fields["method"] for name in TABS if "method" in (fields := self._fields(name))]
+        connect_methods(self.desk, tab, [*self.choices, *accordions])
+
+    def _fields(self, tab: str) -> dict[str, Any]:
+        """The accordion's settings of a mask, by name."""
+        named = {name: self.found.get(f"ldznet_{tab}_{name}") for name in FIELDS}
+        return {name: component for name, component in named.items() if component is not None}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from textwrap import dedent
 
-from ldznet_ext.errors import ExpressionError, LdznetError
+from ldznet_ext.errors import ExpressionError
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
 
 UNFAMILIAR = "unfamiliar"
@@ -33,7 +33,7 @@ def describe_regions(result: Segmentation) -> str:
     return _box(_chips(result), [heading, result.message, _origin(result)])
 
 
-def complaint(reason: str | LdznetError) -> str:
+def complaint(reason: str | Exception) -> str:
     """One sentence about what cannot be; below it, for words that are no expression, the place with a caret."""
     sentence, place = str(reason), ""
     if isinstance(reason, ExpressionError):

@@ -1,29 +1,36 @@
 """Pictures with their masks from one place of the page to another: to the inpaint canvases, and from galleries to the tab."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from ldznet_ext.request import MaskSettings
+from ldznet_ext.errors import LdznetError, PictureError
+from ldznet_ext.hosts.webui_job import JOB_OPTION, Job
+from ldznet_ext.request import OPTION
 from ldznet_ext.ui import handlers
 from ldznet_ext.ui.compat import Canvas, hidden_text, listen, unchanged, update
 from ldznet_ext.ui.messages import complaint
-from ldznet_ext.ui.panel import Tab, Toolbar, WordsBox
+from ldznet_ext.ui.origins import ORIGINS
+from ldznet_ext.ui.panel import Toolbar, WordsBox
+from ldznet_ext.ui.tab import Tab
+from ldznet_ext.ui.views import View, said
 from ldznet_ext.ui.wiring import prompt_of, settings
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
 
-CHOSEN = "(gallery, words) => ldznet.chosen(gallery, words)"
+CHOSEN = "(...given) => ldznet.chosen(...given)"
+FIELDS = (*OPTION, "source")
+"""Settings of the accordion that say what the masks under a gallery are."""
 NO_PICTURE = "There is no picture; expected one in the gallery, so generate one first."
 PLACES = {"inpaint": "INPAINT", "upload": "UPLOAD"}
 """Canvas -> what the page's script calls its tab."""
 OpenPicture = Callable[[Any], Image.Image | None]
 
 
-def both(target: Canvas, view: handlers.View) -> list[Any]:
+def both(target: Canvas, view: View) -> list[Any]:
     """Picture and mask for a canvas, message, handle; where nothing was found nothing moves, and the handle is empty."""
     if view.mask is None or not view.mask.any():
         return [*unchanged(len(target.both_outputs)), view.message, ""]
@@ -63,30 +70,68 @@ def send_from_tab(tab: Tab, canvases: Mapping[str, Canvas]) -> None:
         arrive(event, target, arrived, PLACES[name])
 
 
+def picture_of(value: Any, open_picture: OpenPicture) -> Image.Image:
+    """A gallery's value as the painted picture it is; PictureError where it is none."""
+    picture = open_picture(value)
+    if picture is None:
+        raise PictureError(NO_PICTURE)
+    ORIGINS.check(picture)
+    return picture
+
+
+def job_of(values: Sequence[Any]) -> Job:
+    """What the accordion asks for, out of its widgets in the order of FIELDS."""
+    given = zip(FIELDS, values, strict=True)
+    return Job.from_mapping({name: JOB_OPTION[name].from_widget(value) for name, value in given})
+
+
+def mask_as_asked(desk: "Desk", value: Any, values: Sequence[Any], open_picture: OpenPicture) -> View:
+    """The gallery's picture masked as the accordion says: by its words, or by all that the prompt names."""
+
+    def ask() -> View:
+        picture, job = picture_of(value, open_picture), job_of(values)
+        if job.of_nouns:
+            return handlers.things(desk, picture, prompt_of(picture), job.mask)
+        return handlers.find(desk, picture, job.mask)
+
+    return said(ask)
+
+
+def into_tab(value: Any, values: Sequence[Any], open_picture: OpenPicture) -> list[Any]:
+    """Picture, prompt, every setting of a mask, message, and the button of the tab to press (nothing: stay here)."""
+    try:
+        picture, job = picture_of(value, open_picture), job_of(values)
+    except LdznetError as error:
+        return [*unchanged(2 + len(OPTION)), complaint(error), ""]
+    prompt, words = prompt_of(picture), job.mask.words
+    rest = [option.to_widget(getattr(job.mask, name)) for name, option in OPTION.items() if name != "words"]
+    return [picture, prompt, words or update(), *rest, "", "look" if prompt else "find" if words else "tab"]
+
+
 def connect_toolbar(
-    desk: "Desk", bar: Toolbar, gallery: Any, words: Any, tab: Tab, canvas: Canvas | None, open_picture: OpenPicture
+    desk: "Desk",
+    bar: Toolbar,
+    gallery: Any,
+    fields: Mapping[str, Any],
+    tab: Tab,
+    canvas: Canvas | None,
+    open_picture: OpenPicture,
 ) -> None:
-    """mask: the picture into the tab, the things of its prompt as regions. inpaint, cut-out: by the accordion's words."""
+    """mask: the picture into the tab, the things of its prompt as regions. inpaint, cut-out: as the accordion's `fields` say."""
+    given = [gallery, *(fields[name] for name in FIELDS)]
 
-    def find(value: Any, text: str) -> handlers.View:
-        picture = open_picture(value)
-        if picture is None:
-            return handlers.View(message=complaint(NO_PICTURE))
-        return handlers.find(desk, picture, lambda: MaskSettings(words=text or ""))
+    def find(value: Any, *values: Any) -> View:
+        return mask_as_asked(desk, value, values, open_picture)
 
-    def into_tab(value: Any, text: str) -> list[Any]:
-        picture = open_picture(value)
-        if picture is None:
-            return [*unchanged(3), complaint(NO_PICTURE), ""]
-        prompt = prompt_of(picture)
-        return [picture, prompt, text or update(), "", "look" if prompt else "find" if text else "tab"]
+    def open_tab(value: Any, *values: Any) -> list[Any]:
+        return into_tab(value, values, open_picture)
 
-    def cut(value: Any, text: str) -> list[Any]:
-        return _cut_out(find(value, text))
+    def cut(*values: Any) -> list[Any]:
+        return _cut_out(find(*values))
 
     arrived, asked, shown = hidden_text(f"{bar.mask.elem_id}_arrived"), tab.asked, tab.shown
-    outputs = [asked["picture"], asked["prompt"], asked["words"], bar.status, arrived]
-    event = listen(bar.mask.click, into_tab, [gallery, words], outputs, js=CHOSEN)
+    outputs = [asked["picture"], asked["prompt"], *(asked[name] for name in OPTION), bar.status, arrived]
+    event = listen(bar.mask.click, open_tab, given, outputs, js=CHOSEN)
     listen(event.then, None, [arrived], js="(arrived) => ldznet.arrived(arrived)")
     outputs = [
         shown["overlay"],
@@ -97,14 +142,14 @@ def connect_toolbar(
         bar.status,
         arrived,
     ]
-    event = listen(bar.cut.click, cut, [gallery, words], outputs, js=CHOSEN, progress="minimal")
+    event = listen(bar.cut.click, cut, given, outputs, js=CHOSEN, progress="minimal")
     listen(event.then, None, [arrived], js="(arrived) => { if (arrived) ldznet.open_tab('overlay'); }")
     if canvas:
         outputs = [*canvas.both_outputs, bar.status, arrived]
         event = listen(
             bar.inpaint.click,
-            lambda *given: both(canvas, find(*given)),
-            [gallery, words],
+            lambda *values: both(canvas, find(*values)),
+            given,
             outputs,
             js=CHOSEN,
             progress="minimal",
@@ -112,7 +157,7 @@ def connect_toolbar(
         arrive(event, canvas, arrived)
 
 
-def _cut_out(view: handlers.View) -> list[Any]:
+def _cut_out(view: View) -> list[Any]:
     """The cut-out in the tab's view, with mask, message, handle and picture; under the gallery the message alone otherwise."""
     if view.mask is None or not view.mask.any():
         return [*unchanged(5), view.message, ""]

@@ -8,11 +8,14 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.request import OPTION, MaskSettings
-from ldznet_ext.ui import handlers
+from ldznet_ext.ui import handlers, painting
 from ldznet_ext.ui.compat import Canvas, listen, on_select, unchanged, update
 from ldznet_ext.ui.desk import About
 from ldznet_ext.ui.messages import complaint, remark
-from ldznet_ext.ui.panel import CUTS, Tab, WordsBox, about_html, names
+from ldznet_ext.ui.panel import WordsBox
+from ldznet_ext.ui.parts import AUTO, CUTS, methods_of
+from ldznet_ext.ui.tab import Tab, about_html
+from ldznet_ext.ui.views import View, said
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
@@ -27,22 +30,24 @@ def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:
     cuts = list(made.cuts.values())
     outputs = [*canvas.mask_outputs, made.status, made.handle]
 
-    def answer(view: handlers.View) -> list[Any]:
+    def answer(view: View) -> list[Any]:
         return [*canvas.mask_values(view.mask), view.message, view.handle]
 
     def find(words: str, method: str, how: str, handle: str, *values: Any) -> list[Any]:
-        shown, painted = canvas.read(*values[len(cuts) :])
         wanted = settings(words, method, values[: len(cuts)])
-        return answer(handlers.onto_canvas(desk, shown, painted, wanted, how, handle))
+        return answer(painting.paint(desk, *canvas.read(*values[len(cuts) :]), wanted, how, handle))
 
     def cut(how: str, handle: str, *values: Any) -> list[Any]:
-        return answer(handlers.repaint(handle, how, cuts_of(values)) if handle else handlers.View(message=""))
+        if not handle:
+            return answer(View(message=""))
+        shown = canvas.read(*values[len(cuts) :])
+        return answer(said(lambda: painting.recut(*shown, how, cuts_of(values[: len(cuts)]), handle), keep=handle))
 
-    def undo(handle: str) -> list[Any]:
-        return answer(handlers.undo(handle))
+    def undo(handle: str, *values: Any) -> list[Any]:
+        return answer(painting.undo(*canvas.read(*values), handle))
 
     def wipe(handle: str, *values: Any) -> list[Any]:
-        return answer(handlers.clear(*canvas.read(*values), handle))
+        return answer(painting.clear(*canvas.read(*values), handle))
 
     def on(event: Any, fn: Callable[..., Any], inputs: Sequence[Any], **how: Any) -> None:
         done = listen(event, fn, inputs, outputs, js=canvas.reading, **how)
@@ -54,8 +59,8 @@ def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:
     on(made.button.click, find, asked, progress="minimal")
     on(made.words.submit, find, asked, progress="minimal")
     for component in (*cuts, made.how):
-        on(moved(component), cut, [made.how, made.handle, *cuts], queue=False)
-    on(made.undo.click, undo, [made.handle], queue=False)
+        on(moved(component), cut, [made.how, made.handle, *cuts, *canvas.inputs], queue=False)
+    on(made.undo.click, undo, [made.handle, *canvas.inputs], queue=False)
     on(made.clear.click, wipe, [made.handle, *canvas.inputs], queue=False)
 
 
@@ -80,7 +85,7 @@ def connect_tab(desk: "Desk", tab: Tab, save: Save | None = None) -> None:
         ]
 
     def cut(handle: str, *values: Any) -> list[Any]:
-        return views(handlers.recut(handle, cuts_of(values))) if handle else unchanged(4)
+        return views(said(lambda: handlers.recut(handle, cuts_of(values)), keep=handle)) if handle else unchanged(4)
 
     def pick(handle: str, index: int) -> list[Any]:
         return views(handlers.pick(handle, index))
@@ -102,13 +107,32 @@ def connect_tab(desk: "Desk", tab: Tab, save: Save | None = None) -> None:
 
 def _connect_model_line(desk: "Desk", tab: Tab) -> None:
     line = [tab.asked[name] for name in ("about", "method", "file")]
-    listen(tab.asked["refresh"].click, lambda: _refreshed(desk), [], line, queue=False)
+    method, file = tab.asked["method"], tab.asked["file"]
+    listen(tab.asked["refresh"].click, lambda chosen: _refreshed(desk, chosen), [method], line, queue=False)
     listen(
         tab.asked["convert"].click,
-        lambda name: _converted(desk, name),
-        [tab.asked["file"]],
+        lambda name, chosen: _converted(desk, name, chosen),
+        [file, method],
         [tab.shown["message"], *line],
     )
+
+
+def connect_methods(desk: "Desk", tab: Tab, choices: Sequence[Any]) -> None:
+    """Offer everywhere only the methods that can work, each time the tab looks at what is loaded."""
+
+    def offer(*chosen: str) -> list[Any]:
+        about = about_of(desk)
+        return [offered(about, one) for one in chosen]
+
+    if choices:
+        listen(tab.asked["refresh"].click, offer, choices, choices, queue=False)
+
+
+def offered(about: About, chosen: str) -> Any:
+    """A choice of methods brought up to date; what can no longer be chosen gives way to "auto"."""
+    methods = methods_of(about)
+    names = [name for _, name in methods]
+    return update(choices=methods, value=chosen if chosen in names else AUTO[0][1])
 
 
 def moved(component: Any) -> Any:
@@ -131,7 +155,7 @@ def settings(words: str, method: str, values: Sequence[Any]) -> Callable[[], Mas
     return make
 
 
-def views(view: handlers.View) -> list[Any]:
+def views(view: View) -> list[Any]:
     """Overlay, mask, message, handle; without an answer the old pictures stay."""
     if view.overlay is None or view.mask is None:
         return [*unchanged(2), view.message, view.handle or update()]
@@ -157,24 +181,24 @@ def about_of(desk: "Desk") -> About:
         return About(message=str(error))
 
 
-def _refreshed(desk: "Desk") -> list[Any]:
+def _refreshed(desk: "Desk", chosen: str) -> list[Any]:
     try:
         about = desk.heads_refresh()
     except LdznetError as error:
         about = About(message=str(error))
-    return [about_html(about), update(choices=names(about)), update(choices=list(about.convertible))]
+    return [about_html(about), offered(about, chosen), update(choices=list(about.convertible))]
 
 
-def _converted(desk: "Desk", name: str) -> list[Any]:
+def _converted(desk: "Desk", name: str, chosen: str) -> list[Any]:
     try:
         if not name:
             raise OptionError(
                 "No file is chosen; expected one of the authors' files in a model folder, so put it there and refresh."
             )
-        said = remark(desk.convert(name))
+        told = remark(desk.convert(name))
     except LdznetError as error:
-        said = complaint(str(error))
-    return [said, *_refreshed(desk)]
+        told = complaint(error)
+    return [told, *_refreshed(desk, chosen)]
 
 
 def _saved(handle: str, save: Save) -> str:
@@ -182,4 +206,4 @@ def _saved(handle: str, save: Save) -> str:
         cut = handlers.cut_out(handle)
         return remark(save(cut, np.asarray(cut.getchannel("A")), handlers.SESSIONS.get(handle).settings.words))
     except (LdznetError, OSError) as error:
-        return complaint(str(error))
+        return complaint(error)

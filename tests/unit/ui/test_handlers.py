@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.errors import OptionError
+from ldznet_ext.prompt import parse
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.ui import handlers
-from ldznet_ext.ui.handlers import ADD, REPLACE, SUBTRACT
 from ldznet_ext.ui.sessions import Sessions
 from tests.unit.ui.conftest import FOX, SNOW, FakeDesk
 
@@ -100,6 +100,18 @@ def test_refusals_and_failures_become_sentences_and_are_escaped(
     assert "RuntimeError: a &lt;tensor&gt;" in handlers.find(desk, picture, words("fox"), sessions=sessions).message
 
 
+def test_a_mistake_in_the_words_is_shown_at_its_place(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
+    def asked() -> MaskSettings:
+        parse("fox & & tail")
+        return words("")
+
+    said = handlers.find(desk, picture, asked, sessions=sessions).message
+    text, caret = said.partition("<pre")[2].partition(">")[2].partition("</pre>")[0].split("\n")
+
+    assert text == "fox &amp; &amp; tail"
+    assert caret == "      ^"
+
+
 def test_regions_show_what_is_found_in_order_and_name_the_rest(
     desk: FakeDesk, sessions: Sessions, picture: np.ndarray
 ) -> None:
@@ -142,66 +154,8 @@ def test_the_cut_out_is_transparent_outside(desk: FakeDesk, sessions: Sessions, 
         handlers.cut_out(nothing, sessions=sessions)
 
 
-@pytest.mark.parametrize(
-    "how, expected",
-    [(REPLACE, FOX_MASK), (ADD, np.maximum(FOX_MASK, SNOW_MASK)), (SUBTRACT, SNOW_MASK)],
-)
-def test_a_canvas_takes_the_mask_in_three_ways(
-    desk: FakeDesk, sessions: Sessions, picture: np.ndarray, how: str, expected: np.ndarray
-) -> None:
-    painted = Image.fromarray(SNOW_MASK.astype(np.uint8))
-    view = handlers.onto_canvas(desk, picture, painted, words("fox"), how, sessions=sessions)
+def test_all_that_a_prompt_names_comes_in_one_mask(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
+    view = handlers.things(desk, picture, "owl fox snow", words("", grow=0), sessions=sessions)
 
-    np.testing.assert_array_equal(view.mask, expected)
-
-
-def test_subtracting_takes_away(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
-    full = np.full((3, 5), 255, np.uint8)
-    view = handlers.onto_canvas(desk, picture, full, words("fox"), SUBTRACT, sessions=sessions)
-    np.testing.assert_array_equal(view.mask, 255 - FOX_MASK)
-
-
-def test_what_is_not_found_leaves_the_canvas_alone(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
-    painted = SNOW_MASK.astype(np.uint8)
-    for how in (REPLACE, ADD, SUBTRACT):
-        view = handlers.onto_canvas(desk, picture, painted, words("owl"), how, sessions=sessions)
-        np.testing.assert_array_equal(view.mask, painted)
-
-
-def test_a_slider_cuts_from_what_was_there_before(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
-    painted = SNOW_MASK.astype(np.uint8)
-    view = handlers.onto_canvas(desk, picture, painted, words("fox"), ADD, sessions=sessions)
-    cut = handlers.repaint(view.handle, ADD, {**PLAIN, "threshold": 0.95}, sessions=sessions)
-    back = handlers.repaint(view.handle, REPLACE, PLAIN, sessions=sessions)
-
-    np.testing.assert_array_equal(cut.mask, SNOW_MASK)
-    np.testing.assert_array_equal(back.mask, FOX_MASK)
-    assert desk.asked == 1
-
-
-def test_undo_goes_back_step_by_step_and_then_says_so(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
-    first = handlers.onto_canvas(desk, picture, None, words("fox"), sessions=sessions)
-    second = handlers.onto_canvas(desk, picture, first.mask, words("snow"), REPLACE, first.handle, sessions=sessions)
-
-    np.testing.assert_array_equal(handlers.undo(second.handle, sessions=sessions).mask, FOX_MASK)
-    assert not handlers.undo(second.handle, sessions=sessions).mask.any()
-    assert "Nothing is left to undo" in handlers.undo(second.handle, sessions=sessions).message
-
-
-def test_clear_empties_and_undo_brings_it_back(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:
-    made = handlers.onto_canvas(desk, picture, None, words("fox"), sessions=sessions)
-    cleared = handlers.clear(picture, made.mask, made.handle, sessions=sessions)
-
-    assert not cleared.mask.any()
-    np.testing.assert_array_equal(handlers.undo(made.handle, sessions=sessions).mask, FOX_MASK)
-    assert not handlers.clear(picture, None, sessions=sessions).mask.any()
-
-
-def test_a_painted_layer_is_read_by_its_alpha_at_any_size(
-    desk: FakeDesk, sessions: Sessions, picture: np.ndarray
-) -> None:
-    layer = np.zeros((6, 10, 4), np.uint8)
-    layer[4:, :, 3] = 255
-    view = handlers.onto_canvas(desk, picture, Image.fromarray(layer), words("owl"), ADD, sessions=sessions)
-
-    np.testing.assert_array_equal(view.mask, SNOW_MASK)
+    np.testing.assert_array_equal(view.mask, np.maximum(FOX_MASK, SNOW_MASK))
+    assert "There is no prompt" in handlers.things(desk, picture, " ", words(""), sessions=sessions).message
