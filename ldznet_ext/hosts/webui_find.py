@@ -9,7 +9,7 @@ from PIL import Image
 
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.hosts.webui_ask import ask as ask_under
-from ldznet_ext.hosts.webui_job import NOUNS, Job
+from ldznet_ext.hosts.webui_job import Job
 from ldznet_ext.hosts.webui_memory import Made, Memory
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session, size_of
 from ldznet_ext.masks.imaging import stretch
@@ -23,7 +23,6 @@ from ldznet_ext.ui.infotext import to_infotext
 if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_host import Host
 
-NO_WORDS = "No words were given, so no mask was made; type what to find, or choose the masks of the prompt's nouns."
 NO_NOUNS = "The prompt names nothing that could be looked for, so no mask was made; type words instead."
 EXTRA = (
     "What the sampling left does not serve this method here (for its steps, its size or its features), so an extra pass of the "
@@ -66,7 +65,7 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
     job = session.job
     phrases = _phrases(job, outcome.prompt)
     if not phrases:
-        session.say(NO_NOUNS if job.source == NOUNS else NO_WORDS)
+        session.say(NO_NOUNS)
         return
     array = np.asarray(at_size(picture, size_of(picture) if outcome.box is None else outcome.box.size))
     result = ask(host, array, phrases, job.mask, outcome.made)
@@ -96,7 +95,7 @@ def ask(
 
 def masks_of(result: Segmentation, job: Job) -> list[Mask]:
     """One mask of the words, or one of each noun that is found; an empty one where nothing is."""
-    if job.source != NOUNS:
+    if not job.of_nouns:
         return [Mask(words=job.mask.words, grey=apply(result, job.mask))]
     found = [one for one in result.phrases if one.status == FOUND]
     masks = [Mask(words=one.text, grey=apply(replace(result, phrases=(one,)), job.mask)) for one in found]
@@ -140,9 +139,9 @@ def say_found(result: Segmentation, before: str = "") -> str:
 
 def _phrases(job: Job, prompt: str) -> list[str | Tree]:
     """The expression, or the prompt's nouns, which hold no operators."""
-    if job.source == NOUNS:
+    if job.of_nouns:
         return [Phrase(thing) for thing in things(prompt)]
-    return [job.mask.words] if job.mask.words.strip() else []
+    return [job.mask.words]
 
 
 def _box(paste_to: Any) -> Box | None:

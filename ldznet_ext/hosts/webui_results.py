@@ -10,6 +10,7 @@ from PIL import Image
 from ldznet_ext.hosts.webui_job import KEEP, SKIP
 from ldznet_ext.hosts.webui_plain import settings
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
+from ldznet_ext.ui.origins import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ def deliver(p: Any, processed: Any, session: Session) -> None:
         session.say(SCRIPT)
     if session.unchanged is not None:
         _keep_unchanged(p, processed, session.unchanged, keep=session.job.not_found == KEEP)
+    for grid in processed.images[: getattr(processed, "index_of_first_image", 0)]:
+        ORIGINS.note(grid, "a grid of pictures")
     texts = _texts(processed, session)
     for outcome, text in zip(session.outcomes, texts, strict=True):
         if outcome.picture is None or (session.job.not_found == SKIP and not outcome.found):
@@ -62,7 +65,10 @@ def _add(p: Any, processed: Any, session: Session, outcome: Outcome, mask: Mask,
 
         drawn = overlay(np.asarray(outcome.picture.convert("RGB")), mask.grey > 127)
         _append(processed, Image.fromarray(drawn), text)
+        if mask.grey.any():  # else it may well be the picture itself
+            ORIGINS.note(Image.fromarray(drawn), "a picture with its mask drawn on it")
     if shown:
+        ORIGINS.note(picture, "a mask")
         _append(processed, picture.convert("RGB") if _writes_into_alpha() else picture, text)
     if _saves(session) and not getattr(p, "do_not_save_samples", False):
         _save(p, picture, outcome, text, suffix=_suffix(mask, session))
@@ -127,7 +133,7 @@ def _writes_into_alpha() -> bool:
 def _suffix(mask: Mask, session: Session) -> str:
     """-mask, and with several a picture the words."""
     words = re.sub(r"\W+", "_", mask.words).strip("_")[:40]
-    return f"-mask-{words}" if session.job.source == "nouns" and words else "-mask"
+    return f"-mask-{words}" if session.job.of_nouns and words else "-mask"
 
 
 def _keep_unchanged(p: Any, processed: Any, picture: Image.Image, *, keep: bool) -> None:

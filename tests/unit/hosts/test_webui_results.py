@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ldznet_ext.errors import PictureError
 from ldznet_ext.hosts.webui_job import Job
 from ldznet_ext.hosts.webui_results import deliver
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
+from ldznet_ext.ui.origins import ORIGINS
 
 MASK, EMPTY = np.full((3, 5), 255, np.uint8), np.zeros((3, 5), np.uint8)
 
@@ -52,6 +54,27 @@ def run(settings: dict[str, Any], outcomes: list[Outcome], extra: int = 0, **p: 
     return processed
 
 
+def test_overlays_masks_and_grids_are_known_again_and_pictures_are_not() -> None:
+    half = MASK.copy()
+    half[:, 2:] = 0
+    masks = [Mask(words="fox", grey=half)], [Mask(words="owl", grey=EMPTY)]
+    processed = run({"overlay": True}, [outcome(7, *masks[0]), outcome(8, *masks[1])])
+    for picture in processed.images[:2]:
+        ORIGINS.check(picture)
+    for shown in (processed.images[2], processed.images[3]):
+        with pytest.raises(PictureError, match="expected a picture as it was painted"):
+            ORIGINS.check(shown)
+
+
+def test_a_grid_is_known_again() -> None:
+    grid, one = Image.new("RGB", (10, 3), (9, 9, 9)), outcome(9)
+    processed = SimpleNamespace(images=[grid, one.picture], infotexts=["t", "t"], index_of_first_image=1)
+    deliver(SimpleNamespace(outpath_samples="out"), processed, Session(job=Job(), outcomes=[one]))
+    with pytest.raises(PictureError, match="a grid of pictures"):
+        ORIGINS.check(grid)
+    ORIGINS.check(one.picture)
+
+
 def test_masks_stand_last_with_their_picture_s_text() -> None:
     processed = run({}, [outcome(0, Mask(words="fox", grey=MASK)), outcome(1, Mask(words="fox", grey=EMPTY))])
     assert [image.mode for image in processed.images] == ["RGB", "RGB", "L", "L"]
@@ -72,7 +95,7 @@ def test_pictures_without_a_text_do_not_shift_ours() -> None:
 
 def test_saved_under_the_host_s_names(saved: list[Any]) -> None:
     outcomes = [outcome(0, Mask(words="fox", grey=MASK)), outcome(1, Mask(words="fox", grey=MASK))]
-    run({"save": True}, outcomes, do_not_save_samples=False)
+    run({"save": True, "words": "fox"}, outcomes, do_not_save_samples=False)
     assert saved == [("out", 10, "png", "-mask", 0, 0), ("out", 11, "png", "-mask", 0, 1)]
     saved.clear()
     run({"save": True, "source": "nouns"}, [outcome(0, Mask(words="a red fox", grey=MASK))], do_not_save_samples=False)
