@@ -97,15 +97,15 @@ const ldznet = {
         }
     },
 
-    // An event's values, the last one a sketch's: with its mask, also where the component has not told of one yet.
+    // An event's values, among them a sketch's: with its mask, also where the component has not told of one yet.
+    // Gradio gives the outputs' values behind the inputs', so it is found by what it is: the first picture there.
     whole(id, values) {
-        const last = values.length - 1;
-        const given = values[last];
-        const picture = typeof given === "string" ? given : given?.image;
-        if (!picture || (typeof given === "object" && given.mask)) return values;
+        const held = (value) => (typeof value === "string" ? value.startsWith("data:image") && value : value?.image);
+        const at = values.findIndex(held);
+        if (at < 0 || values[at].mask) return values;
         const canvas = ldznet.byId(id)?.querySelector('canvas[key="mask"]');
         const blank = canvas?.width ? canvas : document.createElement("canvas");
-        return [...values.slice(0, last), {image: picture, mask: blank.toDataURL()}];
+        return values.map((value, index) => (index === at ? {image: held(value), mask: blank.toDataURL()} : value));
     },
 
     // The mask's canvas once it has the picture's size; after five seconds whatever there is.
@@ -177,8 +177,21 @@ const ldznet = {
         return area;
     },
 
+    KEYS: ["Enter", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End"],
+
+    // Gradio tells of a slider that is let go by the pointer or whose number is left; ours answer to keys too, once they rest.
+    keyed(event) {
+        const slider = event.target.matches?.("input[type=range], input[type=number]") && event.target.closest("[id^=ldznet_]");
+        const range = slider && slider.querySelector("input[type=range]");
+        if (!range || !ldznet.KEYS.includes(event.key)) return;
+        clearTimeout(ldznet.resting);
+        ldznet.resting = setTimeout(() => range.dispatchEvent(new Event("pointerup")), 250);
+    },
+
     start() {
         ldznet.root().addEventListener("click", ldznet.region);
+        ldznet.root().addEventListener("keyup", ldznet.keyed);
+        ldznet.byId("ldznet_tab_refresh")?.click(); // the page may have been made before a checkpoint was loaded
         for (const [id, tip] of Object.entries(ldznet.tips)) {
             const element = ldznet.byId(id);
             if (element) element.title = tip;

@@ -117,7 +117,7 @@ class Canvas(Protocol):
 
     @property
     def reading(self) -> str | None:
-        """What the browser does with the values of an event before they are sent, those of `inputs` being the last."""
+        """What the browser does with the values of an event before they are sent."""
         ...
 
     def read(self, *values: Any) -> tuple[Any, Any]:
