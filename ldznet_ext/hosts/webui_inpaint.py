@@ -13,7 +13,7 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.hosts.webui_find import ask, at_size, masks_of, say_found, whole
-from ldznet_ext.hosts.webui_plain import settings
+from ldznet_ext.hosts.webui_plain import own_forward, settings
 from ldznet_ext.hosts.webui_session import INNER, Mask, Outcome, Session, size_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ COPIED = (
     "s_noise",
     "disable_extra_networks",
 )
-"""What an inner run has from the outer one, where its host has it; styles are in the prompts already."""
+"""What an inner run has from the outer one, where its host has it; styles are in the prompts already.
+
+Not a refiner: the checkpoint is the host's business, and each batch of A1111 and reForge begins with the one that is chosen, so
+what the words name is painted by that one alone.
+"""
 NOT_HERE = "Nothing was found in the input picture, so it was left as it is."
 
 
@@ -53,7 +57,7 @@ def repaint(p: Any, picture: Image.Image, outcome: Outcome, session: Session) ->
     if mask is None or not mask.any() or shared.state.interrupted or shared.state.skipped:
         return picture
     inner = inner_run(p, picture, Image.fromarray(whole(mask, None, size_of(picture))), outcome, session)
-    with _left_as_it_was(p), _own_forward(p.sd_model):
+    with _left_as_it_was(p), own_forward(p.sd_model):
         painted = processing.process_images(inner)
     if shared.state.interrupted or shared.state.skipped or not painted.images:
         return picture
@@ -149,15 +153,3 @@ def _left_as_it_was(p: Any) -> Iterator[None]:
         # the host ends every run with token merging off, and the outer one may have batches to come
         if hasattr(sd_models, "apply_token_merging"):
             sd_models.apply_token_merging(p.sd_model, p.get_token_merging_ratio())
-
-
-@contextmanager
-def _own_forward(model: Any) -> Iterator[None]:
-    """A1111's UNet in the body as its class has it: ControlNet replaces its `forward`, with hints of the outer picture."""
-    unet = getattr(getattr(model, "model", None), "diffusion_model", None)
-    replaced = vars(unet).pop("forward", None) if unet is not None else None
-    try:
-        yield
-    finally:
-        if replaced is not None:
-            unet.forward = replaced  # type: ignore[union-attr]

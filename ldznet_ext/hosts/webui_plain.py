@@ -1,7 +1,7 @@
 """A web UI's loaded model as its checkpoint is, for a pass of our own: what a generation left on it is put aside, and back after.
 
-Token merging and HyperTile merge and tile the cells that are read, tiling wraps the picture's edges round; the text encoder's
-notes would end in the parameters of whatever picture is painted next.
+ControlNet calls a UNet of its own making; token merging and HyperTile merge and tile the cells that are read, tiling wraps the
+picture's edges round; the text encoder's notes would end in the parameters of whatever picture is painted next.
 """
 
 import sys
@@ -19,7 +19,7 @@ HYPERTILE = "__webui_hypertile_params"
 def plain_model(model: Any) -> Iterator[None]:
     """Nothing but the checkpoint in the body; everything is restored, also after an exception."""
     with ExitStack() as stack:
-        for put_aside in (_patches, _notes, _merging, _tiling, _hypertile):
+        for put_aside in (_patches, _notes, _merging, _tiling, _hypertile, own_forward):
             stack.enter_context(put_aside(model))
         yield
 
@@ -65,6 +65,18 @@ def settings(**values: Any) -> Iterator[None]:
                 data.pop(name, None)
             else:
                 data[name] = value
+
+
+@contextmanager
+def own_forward(model: Any) -> Iterator[None]:
+    """A1111's UNet in the body as its class has it: ControlNet replaces its `forward`, with hints of the picture it paints."""
+    unet = getattr(getattr(model, "model", None), "diffusion_model", None)
+    replaced = vars(unet).pop("forward", None) if unet is not None else None
+    try:
+        yield
+    finally:
+        if replaced is not None:
+            unet.forward = replaced  # type: ignore[union-attr]
 
 
 @contextmanager

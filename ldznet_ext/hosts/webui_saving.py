@@ -18,4 +18,7 @@ def save_cut_out(cut: Image.Image, mask: np.ndarray, words: str) -> str:
         for picture, suffix in ((cut, "-cutout"), (Image.fromarray(mask).convert("RGB"), "-mask"))
     ]
     names = " and ".join(Path(path).name for path, _ in saved)
-    return f"Saved {names} in {folder}."
+    where = " and ".join(
+        dict.fromkeys(str(Path(path).parent) for path, _ in saved)
+    )  # the host may make dated folders in it
+    return f"Saved {names} in {where}."

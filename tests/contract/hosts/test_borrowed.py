@@ -219,6 +219,21 @@ def test_an_exception_leaves_everything_as_it_was(ui: WebUI, loaded: Any, host: 
     ask(host)
 
 
+def test_a_pass_does_not_go_through_what_controlnet_put_in_place(ui: WebUI, loaded: Any, host: Host) -> None:
+    if ui.kind != "a1111":
+        return  # the forges' ControlNet hangs on a patcher
+    plain, unet = ask(host), unet_of(loaded)
+
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("hints of another picture")
+
+    unet.forward = theirs  # type: ignore[method-assign]
+    np.testing.assert_array_equal(ask(host).prob, plain.prob)
+    host.backbone().caches.clear()
+    np.testing.assert_array_equal(ask(host).prob, plain.prob)
+    assert unet.forward is theirs
+
+
 def test_what_the_last_sampling_hung_on_a_patcher_is_not_taken(ui: WebUI, loaded: Any, host: Host) -> None:
     if ui.kind == "a1111":
         pytest.skip("A1111 has no patchers")
