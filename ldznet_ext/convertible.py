@@ -4,6 +4,7 @@ A pickle can run any code, so such a file is never loaded: only its tensors are 
 afterwards is the .safetensors file beside it.
 """
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,23 @@ def convertible() -> tuple[str, ...]:
     waiting = [path for path in _candidates() if not _target(path).exists()]
     if not waiting:  # nearly always: then torch need not be there
         return ()
+    return tuple(dict.fromkeys(path.name for path in waiting if _looks_official(path)))
+
+
+def _looks_official(path: Path) -> bool:
+    try:
+        about = path.stat()
+    except OSError:
+        return False
+    return _looked_into(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=256)
+def _looked_into(path: Path, changed: int, size: int) -> bool:
+    """Each state of a file is opened once: a page is shown, and the API asked, many times."""
     from ldznet_ext.convert.official import looks_official
 
-    return tuple(dict.fromkeys(path.name for path in waiting if looks_official(path)))
+    return looks_official(path)
 
 
 def convert(name: str) -> str:

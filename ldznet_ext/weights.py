@@ -286,6 +286,20 @@ def find_model(name: str) -> Path | None:
     return None
 
 
+def fingerprint(path: str | os.PathLike[str], pieces: int = 64, length: int = 4096) -> str:
+    """Ten hexadecimal digits that tell a file from others at once: of its size and of evenly spread pieces of it.
+
+    No hash of the whole: a head has gigabytes, and a user waits. Files of up to `pieces * length` bytes are read whole.
+    """
+    size = Path(path).stat().st_size
+    summed = hashlib.sha256(str(size).encode())
+    with Path(path).open("rb") as stream:
+        for number in range(pieces):
+            stream.seek(max(0, size - length) * number // (pieces - 1) if size > pieces * length else number * length)
+            summed.update(stream.read(length))
+    return summed.hexdigest()[:10]
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, in hexadecimal."""
     summed = hashlib.sha256()

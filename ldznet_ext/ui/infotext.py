@@ -6,7 +6,7 @@ value is an error, and a value that equals its name is written without it. Words
 colon, which the host always quotes; all other words stay readable.
 """
 
-import functools
+import contextlib
 import json
 import re
 import unicodedata
@@ -27,7 +27,7 @@ Field = Callable[[Mapping[str, Any]], Any]
 
 LOCAL = ("save", "overlay")
 """What is shown and saved is the person's habit, not the picture's: neither written nor pasted."""
-MODEL, HEAD, HEAD_HASH, VERSION = "LD-ZNet model", "LD-ZNet head", "LD-ZNet head hash", "LD-ZNet version"
+MODEL, HEAD, HEAD_MARK, VERSION = "LD-ZNet model", "LD-ZNet head", "LD-ZNet head fingerprint", "LD-ZNet version"
 ESCAPED = "json: "
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _UNSAFE = ("Cc", "Cs", "Zl", "Zp")
@@ -37,8 +37,8 @@ _UNSAFE = ("Cc", "Cs", "Zl", "Zp")
 def to_infotext(job: Job, result: "Segmentation | None" = None) -> dict[str, str]:
     """What to add to a picture's parameters: every setting that is not the default, and what the mask was made with.
 
-    Empty where masks are off. `result` names the method that "auto" took, the model, and the head with the first ten digits
-    of its SHA-256.
+    Empty where masks are off. `result` names the method that "auto" took, the model, and the head with its fingerprint
+    (`weights.fingerprint`), which is no hash of the whole file.
     """
     if not job.enabled:
         return {}
@@ -126,28 +126,14 @@ def _field(option: Option) -> Field:
 
 def _head(result: "Segmentation") -> dict[str, str]:
     name = str(result.provenance.get("head") or "")
-    return {HEAD: name, HEAD_HASH: short_hash(name)} if name else {}
+    return {HEAD: name, HEAD_MARK: mark_of(name)} if name else {}
 
 
-def short_hash(head: str) -> str:
-    """The first ten digits of a head's SHA-256, or nothing where its file is in none of the model folders."""
-    from ldznet_ext.weights import model_folders
+def mark_of(head: str) -> str:
+    """A head's fingerprint, or nothing where its file is in none of the model folders."""
+    from ldznet_ext.weights import fingerprint, model_folders
 
     for path in (folder / head for folder in model_folders()):
-        try:
-            about = path.stat()
-        except OSError:
-            continue
-        return _hash(path, about.st_size, about.st_mtime_ns)
+        with contextlib.suppress(OSError):
+            return fingerprint(path)
     return ""
-
-
-@functools.lru_cache(maxsize=16)
-def _hash(path: Any, size: int, changed: int) -> str:
-    """Read once a process for each state of the file: a head for SD has gigabytes."""
-    from ldznet_ext.weights import sha256_of
-
-    try:
-        return sha256_of(path)[:10]
-    except OSError:
-        return ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ldznet_ext.weights import (
     cache_folder,
     find_heads,
     find_model,
+    fingerprint,
     load_head,
     model_folders,
     read_info,
@@ -221,3 +223,20 @@ def test_heads_are_found_by_family_and_kind(tmp_path: Path, monkeypatch: pytest.
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_fingerprint_reads_little_and_tells_files_apart(tmp_path: Path) -> None:
+    path = tmp_path / "head.safetensors"
+    content = bytearray(bytes(range(256)) * 8192)  # 2 MiB, of which 256 KiB are read
+    path.write_bytes(content)
+    whole = fingerprint(path)
+    assert re.fullmatch("[0-9a-f]{10}", whole) and fingerprint(path) == whole
+    for at in (0, len(content) - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert fingerprint(path) != whole
+    path.write_bytes(content + b"x")
+    assert fingerprint(path) != whole
+    path.write_bytes(content[:5000])
+    short = fingerprint(path)
+    path.write_bytes(content[:2500] + b"x" + content[2501:5000])
+    assert fingerprint(path) != short, "a short file is read whole"

@@ -72,6 +72,18 @@ def test_a_dropped_checkpoint_is_listed_converted_and_computes_the_same(folder: 
         torch.testing.assert_close(tensor, weights[name].half().float(), rtol=0, atol=0)
 
 
+def test_each_state_of_a_file_is_looked_into_once(
+    folder: Path, weights: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "LDZNet_txt2mask.ckpt"
+    path.write_text("not yet")
+    assert convertible() == convertible() == ()
+    torch.save(in_their_layout(weights), path)
+    assert convertible() == ("LDZNet_txt2mask.ckpt",)
+    monkeypatch.setattr("ldznet_ext.convert.official.looks_official", None)
+    assert convertible() == ("LDZNet_txt2mask.ckpt",)
+
+
 def test_raw_weights_serve_where_there_is_no_average_and_it_is_said(folder: Path, weights: Files) -> None:
     torch.save(in_their_layout(weights, averaged=False), folder / "stripped.pth")
     assert "raw weights only" in convert("stripped.pth")

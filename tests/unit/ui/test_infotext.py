@@ -16,6 +16,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.webui_job import JOB_OPTIONS, Job
 from ldznet_ext.result import Segmentation
 from ldznet_ext.ui.infotext import LOCAL, escape, from_infotext, paste_fields, to_infotext, unescape
+from ldznet_ext.weights import fingerprint
 
 PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """How A1111, Forge and reForge find names and values; with `written` and `pasted` below, their rules as facts."""
@@ -164,13 +165,14 @@ def test_names_are_what_a_host_takes_for_a_name_and_each_is_used_once() -> None:
 
 
 def test_what_the_mask_was_made_with_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "head.safetensors").write_bytes(b"fox")
+    head = tmp_path / "head.safetensors"
+    head.write_bytes(b"fox")
     monkeypatch.setenv("LDZNET_MODELS", str(tmp_path))
     job = Job.from_mapping({"enabled": True, "words": "fox"})
     said = pasted(written(to_infotext(job, segmentation(head="head.safetensors"))))
     assert said["LD-ZNet method"] == "ldznet"
     assert said["LD-ZNet model"] == "sticker: small, red"
-    assert (said["LD-ZNet head"], said["LD-ZNet head hash"]) == ("head.safetensors", "776cb326ab")
+    assert (said["LD-ZNet head"], said["LD-ZNet head fingerprint"]) == ("head.safetensors", fingerprint(head))
     assert from_infotext(said)["method"] == "ldznet"
     assert "LD-ZNet head" not in to_infotext(job, segmentation())
 
