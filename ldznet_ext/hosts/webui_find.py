@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from ldznet_ext.errors import LdznetError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.hosts.webui_ask import ask as ask_under
 from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_memory import Made, Memory
+from ldznet_ext.hosts.webui_memory import Made, Memory, unet_key
 from ldznet_ext.hosts.webui_session import Mask, Outcome, Session, size_of
 from ldznet_ext.masks.imaging import stretch
 from ldznet_ext.pipeline import apply
@@ -27,6 +28,10 @@ NO_NOUNS = "The prompt names nothing that could be looked for, so no mask was ma
 EXTRA = (
     "What the sampling left does not serve this method here (for its steps, its size or its features), so an extra pass of the "
     "diffusion model was made."
+)
+REFINED = (
+    "Another checkpoint (a refiner) was loaded while this was painted{name}; what the first one left cannot be asked of it, so "
+    "an extra pass is its own."
 )
 ONLY_CROP = "Only the repainted part of the picture was looked at."
 
@@ -68,16 +73,31 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
         session.say(NO_NOUNS)
         return
     array = np.asarray(at_size(picture, size_of(picture) if outcome.box is None else outcome.box.size))
+    refined = _say_refined(host, session)
     result = ask(host, array, phrases, job.mask, outcome.made)
     outcome.masks = masks_of(result, job)
     several = p.batch_size * p.n_iter > 1
     session.say(say_found(result, f"Picture {outcome.index + 1}: " if several else ""))
     session.say(result.message)
-    if result.unet_calls:
+    if result.unet_calls and not refined:
         session.say(EXTRA)
     if outcome.box is not None:
         session.say(ONLY_CROP)
+    session.note(p)
     p.extra_generation_params.update(to_infotext(job, result))
+
+
+def _say_refined(host: "Host", session: Session) -> bool:
+    """Whether the checkpoint that began the picture is not the one that is loaded now, which is said."""
+    try:
+        backbone = host.borrow(host.loaded())
+    except LdznetError:  # SDXL's refiner cannot be read: the sentence why follows
+        session.say(REFINED.format(name=""))
+        raise
+    refined = session.model not in (None, unet_key(backbone))
+    if refined:
+        session.say(REFINED.format(name=f" ({backbone.name})"))
+    return refined
 
 
 def ask(

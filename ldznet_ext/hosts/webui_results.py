@@ -9,7 +9,7 @@ from PIL import Image
 
 from ldznet_ext.hosts.webui_job import KEEP, SKIP
 from ldznet_ext.hosts.webui_plain import settings
-from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
+from ldznet_ext.hosts.webui_session import SAID, Mask, Outcome, Session
 from ldznet_ext.ui.origins import ORIGINS
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 SCRIPT = "A script ran, which may take every picture for its own, so the masks were not added to them; the buttons have them."
 STEALTH = "stealth_pnginfo_option"
 """Forge's setting that hides the infotext in the lowest bit of a picture's alpha: a mask's would be read in place of it."""
-SAID = "LD-ZNet said"
-"""Where the API's `info` has the sentences, among `extra_generation_params`."""
 
 
 def deliver(p: Any, processed: Any, session: Session) -> None:

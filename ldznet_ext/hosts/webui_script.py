@@ -7,6 +7,7 @@ ever raises into the host, and none touches a generation whose accordion is clos
 import functools
 import logging
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from ldznet_ext.caches import MEBIBYTE
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.hosts import webui_settings
 from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_session import INNER, NAME, Outcome, Runs, Session, session_of
+from ldznet_ext.hosts.webui_session import INNER, NAME, SAID, Outcome, Runs, Session, file_of, session_of
 
 if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_host import Host
@@ -49,14 +50,15 @@ class Generation:
     def before_process(self, p: Any, args: Sequence[Any]) -> None:
         """A run begins: whatever an earlier one left attached is taken off, also where this one wants nothing."""
         _detach_all()
-        if isinstance(left := vars(p).pop(NAME, None), Session):
+        left = vars(p).pop(NAME, None)
+        if isinstance(left, Session) and left.is_of(p):
             left.restore(p)
         if getattr(p, INNER, False) or not _is_open(args):
             return
         outermost = runs.begin(p, _job_of_host())
         job = Job.from_args(args)
         if job.enabled and outermost:
-            setattr(p, NAME, Session(job=job))
+            setattr(p, NAME, Session(job=job, owner=weakref.ref(p)))
             webui_settings.share_folders()
             # in main memory: nothing of ours stays on the device between generations
             self.memory.resize(webui_settings.get("memory_mb") * MEBIBYTE, on_cpu=True)
@@ -70,11 +72,14 @@ class Generation:
             return
         from ldznet_ext.ui.infotext import to_infotext
 
+        p.extra_generation_params.pop(SAID, None)  # the last file's
         p.extra_generation_params.update(to_infotext(session.job))
+        session.file = file_of(p) if session.job.batch else ""
         if session.job.batch and getattr(p, "init_images", None) and getattr(p, "image_mask", None) is None:
             from ldznet_ext.hosts.webui_inpaint import mask_inputs
 
             mask_inputs(self.host, p, session)
+            session.note(p)
 
     @harmless
     def process_before_every_sampling(self, p: Any, args: Sequence[Any], **kwargs: Any) -> None:

@@ -4,6 +4,8 @@ Runs may be nested (ADetailer repaints faces from within another's hooks): each 
 object, and only the outermost of a job reads anything.
 """
 
+import logging
+import sys
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ldznet_ext.hosts.webui_harvest import Attachment
     from ldznet_ext.hosts.webui_memory import Made
 
+logger = logging.getLogger("ldznet")
 NAME = "_ldznet_session"
 INNER = "_ldznet_inner"
 """A mark of ours on the processing objects of automatic inpainting."""
@@ -56,11 +59,17 @@ class Outcome:
         return any(mask.grey.any() for mask in self.masks)
 
 
+SAID = "LD-ZNet said"
+"""Where sentences stand: in the API's `info` among `extra_generation_params`, and in the infotext of img2img Batch's files."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Session:
     """One run. `active` is False for nested runs, without a job, and once something of ours has failed."""
 
     job: Job
+    owner: "weakref.ref[Any] | None" = None
+    """The processing object it belongs to: other extensions copy one, and what hangs on it, within a hook."""
     active: bool = True
     attachment: "Attachment | None" = None
     fault: str = ""
@@ -75,10 +84,21 @@ class Session:
     changed: dict[str, Any] = field(default_factory=dict)
     """What we set on the processing object, as it was before; img2img Batch uses one for all its files."""
 
+    file: str = ""
+    """img2img Batch: which file this is. The host shows the remarks of the first one alone, so all are logged under its name."""
+
     def say(self, sentence: str) -> None:
         """Something a person should read under the pictures; each once."""
-        if sentence:
-            self.sentences.setdefault(sentence)
+        if not sentence or sentence in self.sentences:
+            return
+        self.sentences[sentence] = None
+        if self.file:
+            logger.info("LD-ZNet masks: %s: %s", self.file, sentence)
+
+    def note(self, p: Any) -> None:
+        """What was said of a file of img2img Batch so far, into its infotext."""
+        if self.file and self.sentences:
+            p.extra_generation_params[SAID] = f"{self.file}: {' '.join(self.sentences)}"
 
     def set(self, p: Any, **values: Any) -> None:
         """Set attributes of the processing object until the run ends."""
@@ -92,6 +112,10 @@ class Session:
             setattr(p, name, value)
         self.changed.clear()
 
+    def is_of(self, p: Any) -> bool:
+        """Whether it belongs to this processing object, and not to the one this was copied from."""
+        return self.owner is not None and self.owner() is p
+
     def detach(self) -> None:
         """Take the hooks off and remember what they read."""
         if self.attachment is None:
@@ -101,6 +125,13 @@ class Session:
         self.fault = self.attachment.fault
         self.say(self.fault)
         self.attachment = None
+
+
+def file_of(p: Any) -> str:
+    """What img2img Batch calls the file it is at: its name where the results bear it, else its number ("3 out of 50")."""
+    pattern = str((getattr(p, "override_settings", None) or {}).get("samples_filename_pattern", ""))
+    state = getattr(sys.modules.get("modules.shared"), "state", None)
+    return pattern.removesuffix("-[generation_number]") or str(getattr(state, "job", "")) or "a file"
 
 
 def session_of(p: Any) -> Session | None:

@@ -1,6 +1,7 @@
 """Harvest during a web UI's generation: the right rows of the right call, the same picture bit for bit, nothing left behind."""
 
 import contextlib
+import copy
 import gc
 import sys
 from collections.abc import Callable
@@ -13,13 +14,15 @@ import pytest
 import torch
 from PIL import Image
 
-from ldznet_ext.geometry import Box
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.hosts import webui_script
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.hosts.webui_memory import Memory
 from ldznet_ext.hosts.webui_script import Generation
+from ldznet_ext.hosts.webui_session import NAME
+from ldznet_ext.result import Segmentation
+from ldznet_ext.segmenters import heads
 from tests.fake_webui import (
     FakeHost,
     Interrupted,
@@ -151,9 +154,9 @@ def test_only_masked_masks_lie_in_their_crop(host: FakeHost) -> None:
     memory = Memory()
     settings = {**ON, "method": "attention", "threshold": 0.01}
     _, processed = paint(host, memory, settings, init_images=[whole], paste_to=(20, 30, 64, 32))
-    made, mask = memory.get(np.asarray(processed.images[0])), np.asarray(processed.images[1])
+    mask = np.asarray(processed.images[1])
     assert processed.images[0].size == (140, 90) and mask.shape == (90, 140)
-    assert made is not None and made.box == Box(20, 30, 84, 62)
+    assert "an extra pass" not in processed.comments and len(memory) == 0, "of a part nothing can be asked later"
     outside = mask.copy()
     outside[30:62, 20:84] = 0
     assert not outside.any()
@@ -322,14 +325,70 @@ def test_a_repainting_that_fails_leaves_the_picture_and_its_mask(
     assert "Picture 1 was not repainted (RuntimeError: out of memory)." in processed.comments
 
 
+def test_a_head_is_put_away_before_the_next_batch_is_sampled(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["modules.shared"], "opts", SimpleNamespace(ldznet_head_after="drop"), raising=False)
+    left: list[int] = []
+    heads.put_away(None)
+    paint(host, settings={**ON, "method": "ldznet"}, n_iter=2, within=lambda: left.append(len(heads._heads)))
+    assert left == [0, 0]
+
+
+def test_maps_are_dropped_as_soon_as_their_masks_are_made(host: FakeHost) -> None:
+    """Each holds a float32 map a phrase; a run has a picture after the other."""
+    alive: list[int] = []
+
+    def count(number: int) -> None:
+        gc.collect()
+        alive.append(sum(isinstance(one, Segmentation) for one in gc.get_objects()))
+
+    paint(host, n_iter=3, after_batch=count)
+    assert alive == [alive[0]] * 3
+
+
+def test_a_copy_of_the_processing_object_leaves_the_outer_run_alone(host: FakeHost) -> None:
+    """Another extension copies p within a hook and paints with the copy."""
+    generation, p = Generation(host, Memory()), Run()  # type: ignore[arg-type]
+    generation.before_process(p, [ON])
+    session = vars(p)[NAME]
+    session.set(p, n_iter=0)
+    twin = copy.copy(p)
+    generation.before_process(twin, [ON])
+    assert session.changed == {"n_iter": 1} and p.n_iter == 0
+    session.restore(p)
+    assert p.n_iter == 1
+
+
+def test_after_a_refiner_it_is_said_whose_pass_it_was(host: FakeHost) -> None:
+    base, refiner = host.backbone_now, FakeHost(load_backbone()).backbone_now
+    calls = base.unet_calls, refiner.unet_calls
+
+    def switch() -> None:
+        host.backbone_now = refiner
+
+    _, processed = paint(host, within=switch)
+    assert "Another checkpoint (a refiner)" in processed.comments and refiner.name in processed.comments
+    assert (base.unet_calls, refiner.unet_calls) == (calls[0], calls[1] + 1) and len(processed.images) == 2
+
+
+def test_a_refiner_that_cannot_be_read_is_named(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ldznet_ext.errors import ModelError
+
+    def refuse(model: Any) -> Any:
+        raise ModelError("Its text is 1280 wide.")
+
+    _, processed = paint(host, within=lambda: monkeypatch.setattr(host, "borrow", refuse))
+    assert "Another checkpoint (a refiner)" in processed.comments and "1280 wide" in processed.comments
+    assert len(processed.images) == 1
+
+
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_memory_is_flat_over_many_runs(host: FakeHost, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Tensors that exist, and bytes that are remembered, are the same after half of the runs as after all of them."""
     monkeypatch.setattr(webui_script, "MEBIBYTE", 250)  # the setting's 512 of them are a few small pictures
     memory, tensors, used = Memory(), [], []
     for number in range(1, count + 1):
-        p, processed = paint(host, memory, {"method": "attention"}, steps=1, seed=number)
-        assert len(processed.images) == 1 and memory.used <= memory.limit == 512 * 250
+        p, processed = paint(host, memory, {**ON, "method": "attention"}, steps=1, seed=number)
+        assert len(processed.images) == 2 and memory.used <= memory.limit == 512 * 250
         del p, processed
         if number in (count // 2, count):
             gc.collect()

@@ -13,7 +13,8 @@ from ldznet_ext.hosts import webui_find
 from ldznet_ext.hosts.webui_inpaint import mask_inputs, repaint
 from ldznet_ext.hosts.webui_job import Job
 from ldznet_ext.hosts.webui_results import deliver
-from ldznet_ext.hosts.webui_session import INNER, Mask, Outcome, Session
+from ldznet_ext.hosts.webui_script import Generation
+from ldznet_ext.hosts.webui_session import INNER, NAME, Mask, Outcome, Session
 from ldznet_ext.result import FOUND, NOT_FOUND, PhraseResult, Segmentation
 
 GREY = Image.new("RGB", (10, 6), (90, 90, 90))
@@ -215,3 +216,28 @@ def test_a_file_without_the_words_is_not_painted(
     assert processed.images == pictures and len(processed.infotexts) == len(pictures) and p.n_iter == 2
     assert "left as it is" in processed.comments and "not found (0.80)" in processed.comments
     assert len(modules.saved) == len(pictures)
+
+
+def test_what_is_said_of_each_file_is_logged_and_in_its_infotext(
+    modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """img2img's Batch shows the remarks of its first file alone."""
+    caplog.set_level("INFO", logger="ldznet")
+    generation, p = Generation(None, None), outer(init_images=[GREY], image_mask=None)  # type: ignore[arg-type]
+    monkeypatch.setattr("ldznet_ext.hosts.webui_script.runs.begin", lambda *args: True)
+    noted = []
+    for number, found in enumerate((False, True)):
+        answered(monkeypatch, found=found)
+        modules.state.job, p.extra_generation_params = f"{number + 1} out of 2", {**p.extra_generation_params}
+        if found:
+            p.override_settings = {"samples_filename_pattern": "photo-[generation_number]"}
+        vars(p)[NAME] = Session(job=Job.from_mapping({"enabled": True, "batch": True, "words": "fox"}))
+        generation.process(p, [])
+        vars(p)[NAME].say("One more.")
+        noted.append(p.extra_generation_params["LD-ZNet said"])
+    said = [record.getMessage() for record in caplog.records]
+    assert 'LD-ZNet masks: 1 out of 2: "fox" not found (0.80).' in said
+    assert 'LD-ZNet masks: photo: "fox" found (0.80).' in said and "LD-ZNet masks: photo: One more." in said
+    assert noted[0].startswith('1 out of 2: "fox" not found (0.80).') and noted[1].startswith(
+        'photo: "fox" found (0.80).'
+    )
