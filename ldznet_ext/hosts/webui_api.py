@@ -150,8 +150,12 @@ class _Bounded(Request):
 
 
 def _refused(error: Exception) -> Response:
-    if isinstance(error, (RequestValidationError, HTTPException)):  # there is nothing else in a request that FastAPI reads
-        error = OptionError(f"The request is no JSON object ({_complaint(error)}); expected one as /docs shows, so send it.")
+    if isinstance(
+        error, (RequestValidationError, HTTPException)
+    ):  # there is nothing else in a request that FastAPI reads
+        error = OptionError(
+            f"The request is no JSON object ({_complaint(error)}); expected one as /docs shows, so send it."
+        )
     if not isinstance(error, LdznetError):
         log.error("A request to the API failed.", exc_info=error)
     status, body = routes.refusal(error)
