@@ -85,8 +85,7 @@ class Entry:
     def methods(self) -> "list[tuple[str, str]]":
         """Labels and names of those that fit what is loaded; all while nobody knows, or where none would."""
         from ldznet_ext.hosts.webui_desk import LABELS
-        from ldznet_ext.ui.parts import methods_of
-        from ldznet_ext.ui.wiring import about_of
+        from ldznet_ext.ui.desk import about_of, methods_of
 
         fit = methods_of(about_of(self.desk))
         return fit if len(fit) > 1 else [(label, name) for name, label in LABELS.items()]
@@ -119,8 +118,8 @@ class Entry:
     def tabs(self) -> list[tuple[Any, str, str]]:
         """on_ui_tabs: nothing where the tab cannot be made, for half a tab would cost the page."""
         try:
+            from ldznet_ext.ui.desk import about_of
             from ldznet_ext.ui.tab import tab
-            from ldznet_ext.ui.wiring import about_of
 
             return [(tab(about_of(self.desk), self._connect), "LD-ZNet", "ldznet")]
         except Exception:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ldznet_ext.ui.compat import Canvas, LayersCanvas, SketchCanvas, UploadCanvas, hidden_text
+from ldznet_ext.ui.gallery import FIELDS
 from ldznet_ext.ui.panel import Toolbar, status_line, toolbar, words_box
 from ldznet_ext.ui.parts import AUTO, Labelled
-from ldznet_ext.ui.sending import FIELDS, connect_sketch_box, connect_toolbar, send_from_tab
+from ldznet_ext.ui.sending import connect_sketch_box, connect_toolbar, send_from_tab
 from ldznet_ext.ui.tab import Tab
 from ldznet_ext.ui.wiring import connect_methods, connect_words_box
 

@@ -6,12 +6,16 @@ A web UI's desk borrows the loaded checkpoint; the stand-alone app's loads its o
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ldznet_ext.errors import LdznetError
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Segmentation
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +78,23 @@ class Desk(Protocol):
     def convert(self, name: str) -> str:
         """Convert a head of the authors' layout; the answer is a sentence that says what was written."""
         ...
+
+
+def about_of(desk: Desk) -> About:
+    """What is at the desk; its refusal as the message."""
+    try:
+        return desk.about()
+    except LdznetError as error:
+        return About(message=str(error))
+
+
+def methods_of(about: About) -> list[tuple[str, str]]:
+    """Labels and names of the methods that can work now, "auto" first."""
+    labels = {choice.name: choice.label for choice in about.methods}
+    fit = [choice.name for choice in about.methods if not choice.why_not and choice.name != AUTO]
+    return [(labels.get(name, "Automatic"), name) for name in (AUTO, *fit)]
+
+
+def fitting(about: About, chosen: str) -> str:
+    """The method that was chosen; "auto" where it cannot work now."""
+    return chosen if chosen in [name for _, name in methods_of(about)] else AUTO

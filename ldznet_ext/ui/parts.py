@@ -1,16 +1,13 @@
 """Single components of the panel: the widget of a row of the table, a line of text, a button beside it, a choice with labels."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from ldznet_ext.hosts.webui_job import KEEP, NOUNS, SKIP, WORDS
 from ldznet_ext.request import CHOICE, FLAG, TEXT, Option
 from ldznet_ext.ui.compat import quiet
-
-if TYPE_CHECKING:
-    from ldznet_ext.ui.desk import About
 
 CUTS = ("threshold", "grow", "feather", "invert")
 """Settings that need no model."""
@@ -61,10 +58,3 @@ def line(elem_id: str, placeholder: str) -> Any:
 def small_primary(text: str, elem_id: str, variant: Any = "primary") -> Any:
     """A button as high as the line beside it."""
     return quiet(gr.Button(text, variant=variant, size="sm", scale=1, min_width=110, elem_id=elem_id))
-
-
-def methods_of(about: "About") -> list[tuple[str, str]]:
-    """Labels and names of the methods that can work now, "auto" first."""
-    labels = {choice.name: choice.label for choice in about.methods}
-    fit = [choice.name for choice in about.methods if not choice.why_not and choice.name != "auto"]
-    return [(labels.get(name, "Automatic"), name) for name in ("auto", *fit)]

@@ -1,33 +1,28 @@
 """Pictures with their masks from one place of the page to another: to the inpaint canvases, and from galleries to the tab."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from ldznet_ext.errors import LdznetError, PictureError
-from ldznet_ext.hosts.webui_job import JOB_OPTION, Job
+from ldznet_ext.errors import LdznetError
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui import handlers
 from ldznet_ext.ui.compat import Canvas, hidden_text, listen, unchanged, update
+from ldznet_ext.ui.gallery import FIELDS, OpenPicture, job_of, mask_as_asked, picture_of, prompt_of
 from ldznet_ext.ui.messages import complaint
-from ldznet_ext.ui.origins import ORIGINS
 from ldznet_ext.ui.panel import Toolbar, WordsBox
 from ldznet_ext.ui.tab import Tab
-from ldznet_ext.ui.views import View, said
-from ldznet_ext.ui.wiring import prompt_of, settings
+from ldznet_ext.ui.views import View
+from ldznet_ext.ui.wiring import settings
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
 
 CHOSEN = "(...given) => ldznet.chosen(...given)"
-FIELDS = (*OPTION, "source")
-"""Settings of the accordion that say what the masks under a gallery are."""
-NO_PICTURE = "There is no picture; expected one in the gallery, so generate one first."
 PLACES = {"inpaint": "INPAINT", "upload": "UPLOAD"}
 """Canvas -> what the page's script calls its tab."""
-OpenPicture = Callable[[Any], Image.Image | None]
 
 
 def both(target: Canvas, view: View) -> list[Any]:
@@ -68,33 +63,6 @@ def send_from_tab(tab: Tab, canvases: Mapping[str, Canvas]) -> None:
         outputs = [*target.both_outputs, tab.shown["message"], arrived]
         event = listen(tab.shown[f"to_{name}"].click, send, [tab.shown["handle"]], outputs, queue=False)
         arrive(event, target, arrived, PLACES[name])
-
-
-def picture_of(value: Any, open_picture: OpenPicture) -> Image.Image:
-    """A gallery's value as the painted picture it is; PictureError where it is none."""
-    picture = open_picture(value)
-    if picture is None:
-        raise PictureError(NO_PICTURE)
-    ORIGINS.check(picture)
-    return picture
-
-
-def job_of(values: Sequence[Any]) -> Job:
-    """What the accordion asks for, out of its widgets in the order of FIELDS."""
-    given = zip(FIELDS, values, strict=True)
-    return Job.from_mapping({name: JOB_OPTION[name].from_widget(value) for name, value in given})
-
-
-def mask_as_asked(desk: "Desk", value: Any, values: Sequence[Any], open_picture: OpenPicture) -> View:
-    """The gallery's picture masked as the accordion says: by its words, or by all that the prompt names."""
-
-    def ask() -> View:
-        picture, job = picture_of(value, open_picture), job_of(values)
-        if job.of_nouns:
-            return handlers.things(desk, picture, prompt_of(picture), job.mask)
-        return handlers.find(desk, picture, job.mask)
-
-    return said(ask)
 
 
 def into_tab(value: Any, values: Sequence[Any], open_picture: OpenPicture) -> list[Any]:

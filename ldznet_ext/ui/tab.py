@@ -9,8 +9,9 @@ import gradio as gr
 
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui.compat import annotated, hidden_text, picture, quiet, small_button
+from ldznet_ext.ui.desk import methods_of
 from ldznet_ext.ui.panel import EXAMPLE
-from ldznet_ext.ui.parts import CUTS, line, methods_of, small_primary, widget
+from ldznet_ext.ui.parts import CUTS, line, small_primary, widget
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import About

@@ -10,10 +10,11 @@ from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.request import OPTION, MaskSettings
 from ldznet_ext.ui import handlers, painting
 from ldznet_ext.ui.compat import Canvas, listen, on_select, unchanged, update
-from ldznet_ext.ui.desk import About
+from ldznet_ext.ui.desk import About, about_of, fitting, methods_of
+from ldznet_ext.ui.gallery import prompt_of
 from ldznet_ext.ui.messages import complaint, remark
 from ldznet_ext.ui.panel import WordsBox
-from ldznet_ext.ui.parts import AUTO, CUTS, methods_of
+from ldznet_ext.ui.parts import CUTS
 from ldznet_ext.ui.tab import Tab, about_html
 from ldznet_ext.ui.views import View, said
 
@@ -130,9 +131,7 @@ def connect_methods(desk: "Desk", tab: Tab, choices: Sequence[Any]) -> None:
 
 def offered(about: About, chosen: str) -> Any:
     """A choice of methods brought up to date; what can no longer be chosen gives way to "auto"."""
-    methods = methods_of(about)
-    names = [name for _, name in methods]
-    return update(choices=methods, value=chosen if chosen in names else AUTO[0][1])
+    return update(choices=methods_of(about), value=fitting(about, chosen))
 
 
 def moved(component: Any) -> Any:
@@ -165,20 +164,6 @@ def views(view: View) -> list[Any]:
 def _showing(name: str) -> str:
     """Bring one of the views to the front at once; the inputs go on as they are."""
     return f"(...inputs) => {{ ldznet.view('{name}'); return inputs; }}"
-
-
-def prompt_of(given: Any) -> str:
-    """The prompt that a picture carries in its parameters, or nothing."""
-    text = (getattr(given, "info", None) or {}).get("parameters", "")
-    return text.split("\nNegative prompt:")[0].split("\nSteps:")[0].strip() if isinstance(text, str) else ""
-
-
-def about_of(desk: "Desk") -> About:
-    """What is at the desk; its refusal as the line's text."""
-    try:
-        return desk.about()
-    except LdznetError as error:
-        return About(message=str(error))
 
 
 def _refreshed(desk: "Desk", chosen: str) -> list[Any]:

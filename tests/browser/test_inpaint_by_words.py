@@ -1,5 +1,6 @@
 """The journey: words, the mask on the canvas, undo, clear, a changed picture inside the mask only."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_words_become_a_mask_on_the_canvas_that_is_inpainted(page: Any, picture: Path) -> None:
+    allowed = 60 * _crowd()
     start = time.monotonic()
     driving.open_inpaint(page)
     driving.upload(page, "img2maskimg", picture)
@@ -30,8 +32,8 @@ def test_words_become_a_mask_on_the_canvas_that_is_inpainted(page: Any, picture:
     assert mask.shape == (256, 256)
     assert changed[mask].mean() > 0.1
     assert changed[~near].mean() == 0.0
-    print(f"from words to a changed picture in {seconds:.0f} s")
-    assert seconds < 60 or _busy()
+    print(f"from words to a changed picture in {seconds:.0f} s, {allowed:.0f} s allowed")
+    assert seconds < allowed
 
 
 def test_undo_brings_back_what_was_painted_and_clear_empties(page: Any, picture: Path) -> None:
@@ -111,6 +113,47 @@ def test_sliders_add_and_subtract_reshape_the_mask(page: Any, picture: Path) -> 
     assert grown.sum() > 1.1 * found.sum()
 
 
+def test_typed_values_and_keys_move_sliders_and_keep_strokes(page: Any, oblong: Path) -> None:
+    driving.open_inpaint(page)
+    driving.upload(page, "img2maskimg", oblong)
+    driving.ask(page, "ldznet_inpaint", "dolphin")
+    found = driving.wait_painted(page, least=2000)
+    face = page.locator('#img2maskimg canvas[key="interface"]').bounding_box()
+    page.mouse.move(face["x"] + 0.06 * face["width"], face["y"] + 0.9 * face["height"])
+    page.mouse.down()
+    page.mouse.move(face["x"] + 0.3 * face["width"], face["y"] + 0.9 * face["height"], steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    stroke = driving.painted(page) & ~found
+    page.click("#ldznet_inpaint_adjust .label-wrap")
+    page.fill("#ldznet_inpaint_grow input[type=number]", "8")
+    page.press("#ldznet_inpaint_grow input[type=number]", "Enter")
+    page.wait_for_timeout(3000)
+    typed = driving.painted(page)
+    page.focus("#ldznet_inpaint_grow input[type=range]")
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(3000)
+    back = driving.painted(page)
+
+    assert stroke.sum() > 100
+    assert typed.sum() > 1.05 * (found | stroke).sum()
+    np.testing.assert_array_equal(back, found | stroke)
+
+
+def test_an_answer_is_not_put_on_the_next_picture(page: Any, picture: Path, oblong: Path) -> None:
+    driving.open_inpaint(page)
+    driving.upload(page, "img2maskimg", picture)
+    driving.ask(page, "ldznet_inpaint", "dolphin")
+    driving.wait_painted(page, least=2000)
+    page.click("#img2maskimg button[aria-label=Clear]")
+    driving.upload(page, "img2maskimg", oblong)
+    page.click("#ldznet_inpaint_undo")
+    page.wait_for_function("() => document.querySelector('#ldznet_inpaint_status').innerText.includes('has changed')")
+
+    assert not driving.painted(page).any()
+
+
 def test_the_upload_tab_takes_the_mask_at_the_pictures_size(page: Any, oblong: Path) -> None:
     driving.open_inpaint(page, "UPLOAD")
     driving.upload(page, "img_inpaint_base", oblong)
@@ -142,8 +185,6 @@ def _spread() -> Any:
     return ImageFilter.MaxFilter(31)
 
 
-def _busy() -> bool:
-    """Whether this machine has more to do than it has cores: then no time is promised."""
-    import os
-
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
+def _crowd() -> float:
+    """By how much whoever else works on this machine slows us: what waits for each core, ourselves among it."""
+    return max(1.0, (os.getloadavg()[0] + 1) / (os.cpu_count() or 1))

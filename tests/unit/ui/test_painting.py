@@ -13,8 +13,8 @@ from ldznet_ext.ui.sessions import Sessions
 from ldznet_ext.ui.views import View
 from tests.unit.ui.conftest import FOX, SNOW, FakeDesk
 
-FOX_MASK = ((FOX > 0.5) * 255).astype(np.uint8)
-SNOW_MASK = ((SNOW > 0.5) * 255).astype(np.uint8)
+FOX_MASK = np.where(FOX > 0.5, 255, 0).astype(np.uint8)
+SNOW_MASK = np.where(SNOW > 0.5, 255, 0).astype(np.uint8)
 NOTHING = np.zeros((3, 5), np.uint8)
 PLAIN = {"threshold": None, "grow": 0, "feather": 0.0, "invert": False}
 HIGH = {**PLAIN, "threshold": 0.95}
