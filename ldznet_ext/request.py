@@ -24,7 +24,8 @@ class Option:
 
     `name`: of the field, the API's key and, with dashes, the command line's flag. `default` None: the method's own, which a
     slider shows as `unset`. `label`: beside the widget. `infotext`: the key in a picture's parameters. `low`, `high`, `step`:
-    of numbers, both ends included; None where there is no end.
+    of numbers, both ends included; None where there is no end. `between`: where more is taken than the slider has, the ends of
+    that, which are not taken themselves.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Option:
     high: float | None = None
     step: float | None = None
     unset: float | None = None
+    between: tuple[float, float] | None = None
 
     def read(self, value: Any) -> Any:
         """A value of this setting that may have come as text; OptionError in a sentence where it is none.
@@ -111,6 +113,7 @@ OPTIONS = (
         high=0.99,
         step=0.01,
         unset=0.0,
+        between=(0.0, 1.0),
     ),
     Option(
         name="grow",

@@ -166,6 +166,8 @@ def json_schema() -> dict[str, Any]:
     }
     for option in SETTINGS:
         ends = {"minimum": option.low, "maximum": option.high}
+        if option.between:
+            ends = dict(zip(("exclusiveMinimum", "exclusiveMaximum"), option.between, strict=True))
         properties[option.name] = {
             "type": kinds[option.kind],
             "description": option.help,

@@ -28,7 +28,8 @@ def row(option: Option) -> str:
     default = json.dumps(option.default)
     choices = " or ".join(f"`{json.dumps(choice)}`" for choice in CHOICES.get(option.name, ()))
     ends = [end for end in (option.low, option.high) if end is not None and abs(end) < 1e6]
-    takes = choices or (f"{option.kind}, {ends[0]:g} to {ends[1]:g}" if len(ends) == 2 else option.kind)
+    inside = f"{option.kind}, between {option.between[0]:g} and {option.between[1]:g}" if option.between else ""
+    takes = choices or inside or (f"{option.kind}, {ends[0]:g} to {ends[1]:g}" if len(ends) == 2 else option.kind)
     return f"| `{option.name}` | {takes} | `{default}` | {option.help.replace('|', chr(92) + '|')} |"
 
 

@@ -132,4 +132,7 @@ def test_the_schema_shown_is_the_one_that_is_read() -> None:
     assert tuple(schema["properties"]) == FIELDS
     defaults = {name: each["default"] for name, each in schema["properties"].items() if "default" in each}
     assert read_masks(body(**defaults)) is not None
+    threshold = schema["properties"]["threshold"]
+    assert (threshold["exclusiveMinimum"], threshold["exclusiveMaximum"]) == (0, 1) and "minimum" not in threshold
+    assert read_masks(body(threshold=0.001)).settings.threshold == 0.001
     assert read_masks(EXAMPLE_REQUEST).images[0].shape == (8, 8, 3)
