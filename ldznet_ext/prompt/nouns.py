@@ -32,7 +32,11 @@ SETTINGS = _words(
     "background foreground scene colorful colourful vibrant vivid dynamic perfect good great top rated left right center centre "
     "middle side bottom"
 )
-"""A phrase of these words alone names no thing in the picture."""
+"""A phrase of these words alone names no thing in the picture; before a thing they are left out."""
+MEDIA = _words(
+    "dslr slr film grain grainy fujifilm xt3 kodak nikon canon leica oil canvas watercolor watercolour smile smiling"
+)
+"""A phrase of these and of those above names none either; before a thing they may be of it: an oil lamp."""
 NAMES_IN_ING = _words(
     "king ring wing string spring swing thing building ceiling painting clothing evening morning wedding earring lightning "
     "sling pudding duckling dumpling railing awning paving bedding stocking awning"
@@ -58,6 +62,7 @@ def _plain(prompt: str) -> str:
     """The prompt without its syntax: what only switches or weighs is gone, alternatives are parted by commas."""
     text = re.sub(r"<[^<>]*>|__[^\s_][^\n]*?__", ",", prompt)
     text = re.sub(r"\b(?:BREAK|AND|NOT|ADDBASE|ADDCOMM|ADDROW|ADDCOL)\b", ",", text)
+    text = re.sub(r"(?<!\w)\d+:\d+(?!\w)", " ", text)  # of a picture's sides
     text = re.sub(r":\s*[-+]?(?:\d+\.?\d*|\.\d+)(?![\w.])", "", text)  # weights and steps
     text = re.sub(r"\\([()\[\]{}])", " ", text)  # brackets that were meant as such
     text = re.sub(r"[:|]|\bdepth of field\b", ",", text)
@@ -82,7 +87,7 @@ def _is_verb(word: str) -> bool:
 def _noun(words: list[str]) -> list[str]:
     """A thing's own words, or none where they only praise, count or set the scene."""
     own = [word for word in words if word]
-    if all(word in SETTINGS or _is_verb(word) or not any(letter.isalpha() for letter in word) for word in own):
+    if all(word in SETTINGS | MEDIA or _is_verb(word) or not any(letter.isalpha() for letter in word) for word in own):
         return []
     while own and own[0] in SETTINGS:
         own = own[1:]
