@@ -43,7 +43,7 @@ COPIED = (
 )
 """What an inner run has from the outer one, where its host has it; styles are in the prompts already.
 
-Not a refiner: the checkpoint is the host's business, and each batch of A1111 and reForge begins with the one that is chosen, so
+Not a refiner: which checkpoint is loaded is the host's business, and each run of its own begins with the one that is chosen, so
 what the words name is painted by that one alone.
 """
 NOT_HERE = "Nothing was found in the input picture, so it was left as it is."
@@ -117,7 +117,7 @@ def mask_inputs(host: "Host", p: Any, session: Session) -> None:
         session.say(say_found(result))
         session.say(result.message)
     except LdznetError as error:
-        session.say(str(error))
+        session.say(error.line)
     mask = _union(masks)
     if mask is None or not mask.any():
         session.say(NOT_HERE)

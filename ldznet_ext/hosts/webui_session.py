@@ -93,7 +93,7 @@ class Session:
             return
         self.sentences[sentence] = None
         if self.file:
-            logger.info("LD-ZNet masks: %s: %s", self.file, sentence)
+            logger.warning("LD-ZNet masks: %s: %s", self.file, sentence)  # what is less the hosts' consoles do not show
 
     def note(self, p: Any) -> None:
         """What was said of a file of img2img Batch so far, into its infotext."""

@@ -222,7 +222,6 @@ def test_what_is_said_of_each_file_is_logged_and_in_its_infotext(
     modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """img2img's Batch shows the remarks of its first file alone."""
-    caplog.set_level("INFO", logger="ldznet")
     generation, p = Generation(None, None), outer(init_images=[GREY], image_mask=None)  # type: ignore[arg-type]
     monkeypatch.setattr("ldznet_ext.hosts.webui_script.runs.begin", lambda *args: True)
     noted = []
