@@ -7,6 +7,11 @@ The command line turns them into exit code 2, the API into a 4xx, the panel into
 class LdznetError(ValueError):
     """Base of every error a user can cause or mend."""
 
+    @property
+    def line(self) -> str:
+        """The message for where breaks of lines and blanks in a row do not survive."""
+        return str(self)
+
 
 class PictureError(LdznetError):
     """A picture that is missing, unreadable, too large or of an impossible shape."""
@@ -22,9 +27,14 @@ class ExpressionError(PhraseError):
     The message is `sentence`, and below it two lines: the text, and a caret under the character at `place`.
     """
 
-    def __init__(self, message: str, *, sentence: str, place: int) -> None:
+    def __init__(self, message: str, *, sentence: str, place: int, near: str = "") -> None:
         super().__init__(message)
-        self.sentence, self.place = sentence, place
+        self.sentence, self.place, self.near = sentence, place, near
+
+    @property
+    def line(self) -> str:
+        """The sentence, and the text near the place with a mark before the character."""
+        return f"{self.sentence} It is at the mark: {self.near}" if self.near else self.sentence
 
 
 class OptionError(LdznetError):

@@ -188,7 +188,7 @@ def _give_up(p: Any, error: Exception) -> None:
     """End what is ours of a run: hooks off, what was changed put back, a sentence under the pictures."""
     _detach_all()
     if isinstance(error, LdznetError):
-        sentence = str(error)
+        sentence = error.line
         logger.warning("LD-ZNet masks: %s", sentence)
     else:
         sentence = f"No masks were made: {type(error).__name__}: {error} (the console says where)."

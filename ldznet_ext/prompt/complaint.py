@@ -16,7 +16,9 @@ ROOM = 36
 
 def complaint(sentence: str, text: str, place: int) -> ExpressionError:
     """The error that points at a character of the text (its length: the end)."""
-    return ExpressionError(f"{sentence}\n{pointed(text, place)}", sentence=sentence, place=place)
+    near = f"{text[max(0, place - ROOM) : place]}\N{BLACK RIGHT-POINTING SMALL TRIANGLE}{text[place : place + ROOM]}"
+    message = f"{sentence}\n{pointed(text, place)}"
+    return ExpressionError(message, sentence=sentence, place=place, near=" ".join(near.split()))
 
 
 def explain(text: str, place: int, got: str, expected: set[str]) -> ExpressionError:

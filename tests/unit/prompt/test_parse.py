@@ -199,3 +199,12 @@ def test_plain_words_import_no_parser():
     code = "import sys; from ldznet_ext.prompt import parse; parse('a red fox'); print(*({'lark', 'numpy'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_place_is_marked_on_one_line_where_a_caret_would_not_survive() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse("fox & & tail")
+
+    assert caught.value.line == f"{caught.value.sentence} It is at the mark: fox & ▸& tail"
+    assert "\n" not in caught.value.line
+    assert PhraseError("No words.").line == "No words."
