@@ -4,7 +4,7 @@ import logging
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,3 +75,23 @@ def test_a_tab_that_cannot_be_made_is_no_tab(monkeypatch: pytest.MonkeyPatch, ca
     with caplog.at_level(logging.ERROR, logger="ldznet"):
         assert Broken().tabs() == []
     assert len(caplog.records) == 1
+
+
+def test_only_methods_that_fit_are_offered_and_all_while_nobody_knows() -> None:
+    from ldznet_ext.hosts.webui_desk import LABELS
+    from ldznet_ext.ui.desk import About, Choice
+
+    fits = Choice(name="attention", label=LABELS["attention"])
+    refused = Choice(name="ldznet", label=LABELS["ldznet"], why_not="There is no head.")
+
+    class Page(Entry):
+        about = About()
+
+        @property
+        def desk(self) -> Any:  # type: ignore[override]
+            return SimpleNamespace(about=lambda: self.about)
+
+    page = Page()
+    assert [name for _, name in page.methods()] == list(LABELS)
+    page.about = About(methods=(fits, refused))
+    assert page.methods() == [("Automatic", "auto"), (LABELS["attention"], "attention")]
