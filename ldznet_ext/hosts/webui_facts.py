@@ -26,6 +26,19 @@ def checkpoint_name(model: Any) -> str:
     return getattr(info, "name_for_extra", None) or getattr(info, "model_name", None) or "the loaded checkpoint"
 
 
+def refuse_diverted(name: str) -> None:
+    """ModelError where the UNet runs elsewhere than in torch."""
+    from modules import sd_unet
+
+    diverted = getattr(sd_unet, "current_unet", None)
+    if diverted is not None:
+        label = getattr(getattr(diverted, "option", None), "label", type(diverted).__name__)
+        raise ModelError(
+            f"The UNet of {name} runs in {label}, which lets nobody look into it; expected the checkpoint's own, so set SD Unet "
+            "to None in the settings and paint once."
+        )
+
+
 def checkpoint_key(model: Any) -> Hashable:
     """Which weights a model object holds: hosts load other checkpoints into the same object, and save over files."""
     path = str(getattr(getattr(model, "sd_checkpoint_info", None), "filename", ""))

@@ -83,13 +83,13 @@ class Host:
 
     def borrow(self, model: Any) -> "BorrowedBackbone":
         """A model object of the host as a backbone; the last one is kept."""
-        from ldznet_ext.hosts.webui_facts import checkpoint_name
+        from ldznet_ext.hosts.webui_facts import checkpoint_name, refuse_diverted
 
         if model is None:
             raise ModelError(
                 f"{self.name} has no checkpoint loaded; expected one, so choose a checkpoint and try again."
             )
-        _refuse_diverted(checkpoint_name(model))
+        refuse_diverted(checkpoint_name(model))
         kept = self._borrowed
         if kept is None or not kept.is_of(model):
             kept = self._borrowed = _backbone_class(self.kind)(model)
@@ -223,18 +223,6 @@ def _memory_in_words(host: str) -> Iterator[None]:
             f"The device's memory is full ({str(error).splitlines()[0]:.120}); expected room for one pass, so close other "
             f"programs, or start {host} so that it takes less, for example with --medvram."
         ) from error
-
-
-def _refuse_diverted(name: str) -> None:
-    from modules import sd_unet
-
-    diverted = getattr(sd_unet, "current_unet", None)
-    if diverted is not None:
-        label = getattr(getattr(diverted, "option", None), "label", type(diverted).__name__)
-        raise ModelError(
-            f"The UNet of {name} runs in {label}, which lets nobody look into it; expected the checkpoint's own, so set SD Unet "
-            "to None in the settings and paint once."
-        )
 
 
 def _backbone_class(kind: Kind) -> "type[BorrowedBackbone]":
