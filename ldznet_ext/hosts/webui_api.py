@@ -77,7 +77,7 @@ def mount(app: FastAPI, desk: Callable[[], Desk], credentials: Credentials | Non
         router.add_api_route(
             f"/{answer.__name__}", answer, methods=["GET"], response_model=None, responses={401: REFUSALS[401]}
         )
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # newer FastAPIs hide in one route what is included
     app.openapi_schema = None  # it is made once and kept
 
 
