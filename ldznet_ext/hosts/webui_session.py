@@ -5,6 +5,7 @@ object, and only the outermost of a job reads anything.
 """
 
 import logging
+import re
 import sys
 import weakref
 from dataclasses import dataclass, field
@@ -128,10 +129,13 @@ class Session:
 
 
 def file_of(p: Any) -> str:
-    """What img2img Batch calls the file it is at: its name where the results bear it, else its number ("3 out of 50")."""
+    """Which file img2img Batch is at: its name where the results bear it, else its number ("3 out of 50"); empty for one picture."""
     pattern = str((getattr(p, "override_settings", None) or {}).get("samples_filename_pattern", ""))
     state = getattr(sys.modules.get("modules.shared"), "state", None)
-    return pattern.removesuffix("-[generation_number]") or str(getattr(state, "job", "")) or "a file"
+    job = str(getattr(state, "job", ""))
+    if re.fullmatch(r"\d+ out of \d+", job) is None:
+        return ""
+    return pattern.removesuffix("-[generation_number]") or job
 
 
 def session_of(p: Any) -> Session | None:

@@ -14,7 +14,7 @@ from ldznet_ext.hosts.webui_inpaint import mask_inputs, repaint
 from ldznet_ext.hosts.webui_job import Job
 from ldznet_ext.hosts.webui_results import deliver
 from ldznet_ext.hosts.webui_script import Generation
-from ldznet_ext.hosts.webui_session import INNER, NAME, Mask, Outcome, Session
+from ldznet_ext.hosts.webui_session import INNER, NAME, Mask, Outcome, Session, file_of
 from ldznet_ext.result import FOUND, NOT_FOUND, PhraseResult, Segmentation
 
 GREY = Image.new("RGB", (10, 6), (90, 90, 90))
@@ -225,6 +225,8 @@ def test_what_is_said_of_each_file_is_logged_and_in_its_infotext(
     generation, p = Generation(None, None), outer(init_images=[GREY], image_mask=None)  # type: ignore[arg-type]
     monkeypatch.setattr("ldznet_ext.hosts.webui_script.runs.begin", lambda *args: True)
     noted = []
+    modules.state.job = "task(one)"
+    assert file_of(p) == "", "one picture, whose remarks are shown"
     for number, found in enumerate((False, True)):
         answered(monkeypatch, found=found)
         modules.state.job, p.extra_generation_params = f"{number + 1} out of 2", {**p.extra_generation_params}
