@@ -129,7 +129,7 @@ class Session:
 
 
 def file_of(p: Any) -> str:
-    """Which file img2img Batch is at: its name where the results bear it, else its number ("3 out of 50"); empty for one picture."""
+    """Which file img2img Batch is at: its name where the results bear it, else its number ("3 out of 50"); else empty."""
     pattern = str((getattr(p, "override_settings", None) or {}).get("samples_filename_pattern", ""))
     state = getattr(sys.modules.get("modules.shared"), "state", None)
     job = str(getattr(state, "job", ""))
