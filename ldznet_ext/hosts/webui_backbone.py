@@ -66,6 +66,12 @@ class BorrowedBackbone(BaseBackbone):
         """Whether it still stands for this model object, with the same UNet and the same checkpoint in it."""
         return self._model() is model and self._unet() is self.unet and self._checkpoint == checkpoint_key(model)
 
+    @property
+    def file_key(self) -> Hashable:
+        """The state of the file that the weights are of; None where it is not there any more."""
+        path, saved, _ = self._checkpoint
+        return (path, saved) if saved else None
+
     # what differs between hosts
 
     @property

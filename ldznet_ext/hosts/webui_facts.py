@@ -39,7 +39,7 @@ def refuse_diverted(name: str) -> None:
         )
 
 
-def checkpoint_key(model: Any) -> Hashable:
+def checkpoint_key(model: Any) -> tuple[str, int, int]:
     """Which weights a model object holds: hosts load other checkpoints into the same object, and save over files."""
     path = str(getattr(getattr(model, "sd_checkpoint_info", None), "filename", ""))
     try:

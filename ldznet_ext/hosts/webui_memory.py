@@ -136,8 +136,11 @@ def thumbnail(picture: np.ndarray) -> np.ndarray:
 
 
 def unet_key(backbone: "Backbone") -> Hashable:
-    """What stands for the checkpoint that is loaded: another one's layers know nothing of what this one's left."""
-    return backbone.name, id(backbone.unet)
+    """What stands for the checkpoint that is loaded: another one's layers know nothing of what this one's left.
+
+    Its file where there is one: hosts drop a checkpoint (for a refiner, for another picture) and load it again.
+    """
+    return backbone.name, getattr(backbone, "file_key", None) or id(backbone.unet)
 
 
 def _own(made: Made, *, on_cpu: bool) -> Made:

@@ -40,7 +40,7 @@ def split_networks(words: str) -> tuple[str, Networks]:
     from modules import extra_networks
 
     plain, asked = extra_networks.parse_prompt(words)
-    return plain, Networks(dict(asked))
+    return plain.strip(), Networks(dict(asked))
 
 
 def networks_key(model: Any) -> Hashable:

@@ -1,5 +1,7 @@
 """Words asked of a picture that was painted with a LoRA: queries and keys of the same weights, and no pass where that can be."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.wanted import harvest_wanted
 from ldznet_ext.hosts import webui_find
+from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.webui_answer import answer, wanted_for
 from ldznet_ext.hosts.webui_ask import ask
 from ldznet_ext.hosts.webui_desk import WebuiDesk
@@ -18,6 +21,7 @@ from ldznet_ext.hosts.webui_networks import AS_THEY_ARE, Networks
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation
 from tests.contract.hosts.test_borrowed import lora
+from tests.fakes.models import load
 from tests.fakes.webui import WebUI
 from tests.tiny import picture
 
@@ -99,7 +103,7 @@ def test_words_that_name_a_lora_are_answered_by_a_pass(ui: WebUI, loaded: Any, h
         in_the_hook = webui_find.ask(host, PICTURE, [words], ATTENTION, made)
     in_the_tab = WebuiDesk(host, Memory()).mask(PICTURE, MaskSettings(words=words, method="attention"))
     assert in_the_hook.unet_calls == 1 and np.array_equal(in_the_hook.prob, in_the_tab.prob)
-    assert in_the_hook.phrases[0].text == in_the_tab.phrases[0].text
+    assert in_the_hook.phrases[0].text == in_the_tab.phrases[0].text == "fox"
 
 
 def test_the_tab_knows_a_picture_while_its_networks_are_active(ui: WebUI, loaded: Any, host: Host) -> None:
@@ -113,3 +117,23 @@ def test_the_tab_knows_a_picture_while_its_networks_are_active(ui: WebUI, loaded
             ui.activate(prompt)
         calls.append(desk.mask(PICTURE, ATTENTION).unet_calls)
     assert calls == [0, 1] and not ui.lock.locked()
+
+
+def test_a_checkpoint_that_is_loaded_again_is_the_same_while_its_file_is(
+    ui: WebUI, loaded: Any, host: Host, backbone: StandaloneBackbone, tmp_path: Path
+) -> None:
+    """A1111 drops it for a refiner, and makes a new model object of it for the next batch."""
+    file = tmp_path / "tiny.safetensors"
+    file.write_bytes(b"1")
+    calls = []
+    for content in (None, b"1", b"2"):
+        ui.data.sd_model = None
+        model = load(ui, backbone)
+        model.sd_checkpoint_info.filename = str(file)
+        if content is None:
+            made = painted(ui, host, ATTENTION)
+            continue
+        if content != b"1":
+            os.utime(file, (1, 1))  # another file under its name
+        calls.append(asked(ui, host, made).unet_calls)
+    assert calls == [0, 1]
