@@ -46,18 +46,14 @@ def accordion(
     with frame:
         if not opener:
             add("enabled")
-        with gr.Row():
-            add(
-                "words", placeholder=f"What to mask, for example {EXAMPLE}; empty: each thing the prompt names", scale=3
-            )
-            add("source", scale=2)
+        add("words", placeholder=f"{EXAMPLE}; empty: each thing the prompt names")
+        add("source")
         with gr.Row():
             for name in CUTS[:3]:
                 add(name)
         with gr.Row():
             for name in ("invert", "overlay", "save"):
                 add(name)
-        add("method")
         with gr.Row():
             add("batch", visible=is_img2img)
             add("not_found")
@@ -70,9 +66,11 @@ def accordion(
             with gr.Row():
                 for name in ("denoise", "mask_blur", "padding"):
                     add(name)
-        with gr.Accordion("More", open=False, elem_id=f"{prefix}_more"), gr.Row():
-            for name in ("refine", "timestep", "seed"):
-                add(name)
+        with gr.Accordion("More", open=False, elem_id=f"{prefix}_more"):
+            add("method")
+            with gr.Row():
+                for name in ("refine", "timestep", "seed"):
+                    add(name)
     return [made[option.name] for option in JOB_OPTIONS]
 
 
@@ -117,8 +115,8 @@ def words_box(elem_id: str, methods: Labelled = AUTO, *, on_canvas: bool = True)
                             min_width=280,
                         )
                     )
-                method = widget(OPTION["method"], elem_id, methods)
-                cuts["invert"] = widget(OPTION["invert"], elem_id)
+                cuts["invert"] = widget(OPTION["invert"], elem_id, min_width=100)
+            method = widget(OPTION["method"], elem_id, methods)
         handle = hidden_text(f"{elem_id}_handle")
     return WordsBox(words, button, undo, clear, status, handle, how, method, cuts)
 

@@ -31,7 +31,7 @@ def widget(option: Option, prefix: str, methods: Labelled = AUTO, **more: Any) -
     if option.kind == FLAG:
         return quiet(gr.Checkbox(value=value, **name, **more))
     if option.kind == CHOICE:
-        # no drop-down list: Gradio 3 gives it no labels, and Gradio 4 fails on a pasted value that is not among its choices
+        # no drop-down list: Gradio 3 gives its choices no labels
         return quiet(gr.Radio(choices=list(CHOICES.get(option.name, methods)), value=value, **name, **more))
     if option.high is None or option.high > 1e6:
         return quiet(gr.Number(value=value, precision=0, **name, **more))

@@ -50,10 +50,9 @@ def question(about: "About") -> dict[str, Any]:
         for name in CUTS[:3]:
             made[name] = widget(OPTION[name], "ldznet_tab")
     with gr.Row():
-        made["method"] = widget(OPTION["method"], "ldznet_tab", methods_of(about))
-        with gr.Column(min_width=160):
-            made["invert"] = widget(OPTION["invert"], "ldznet_tab")
-            made["refine"] = widget(OPTION["refine"], "ldznet_tab")
+        made["invert"] = widget(OPTION["invert"], "ldznet_tab")
+        made["refine"] = widget(OPTION["refine"], "ldznet_tab")
+    made["method"] = widget(OPTION["method"], "ldznet_tab", methods_of(about))
     with gr.Accordion("More", open=False, elem_id="ldznet_tab_more"):
         with gr.Row():
             made["timestep"] = widget(OPTION["timestep"], "ldznet_tab")
