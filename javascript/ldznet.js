@@ -191,7 +191,8 @@ const ldznet = {
     start() {
         ldznet.root().addEventListener("click", ldznet.region);
         ldznet.root().addEventListener("keyup", ldznet.keyed);
-        ldznet.byId("ldznet_tab_refresh")?.click(); // the page may have been made before a checkpoint was loaded
+        // the page may have been made before a checkpoint was loaded; its buttons do not answer at once
+        setTimeout(() => ldznet.byId("ldznet_tab_refresh")?.click(), 1500);
         for (const [id, tip] of Object.entries(ldznet.tips)) {
             const element = ldznet.byId(id);
             if (element) element.title = tip;
