@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ldznet_ext.ui.compat import Canvas, LayersCanvas, SketchCanvas, UploadCanvas, hidden_text
+from ldznet_ext.ui.canvases import Canvas, LayersCanvas, SketchCanvas, UploadCanvas
+from ldznet_ext.ui.compat import hidden_text
 from ldznet_ext.ui.gallery import FIELDS
 from ldznet_ext.ui.panel import Toolbar, status_line, toolbar, words_box
 from ldznet_ext.ui.parts import AUTO, Labelled

@@ -9,7 +9,8 @@ from PIL import Image
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui import handlers
-from ldznet_ext.ui.compat import Canvas, hidden_text, listen, unchanged, update
+from ldznet_ext.ui.canvases import Canvas
+from ldznet_ext.ui.compat import hidden_text, listen, unchanged, update
 from ldznet_ext.ui.gallery import FIELDS, OpenPicture, job_of, mask_as_asked, picture_of, prompt_of
 from ldznet_ext.ui.messages import complaint
 from ldznet_ext.ui.panel import Toolbar, WordsBox

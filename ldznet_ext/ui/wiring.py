@@ -9,7 +9,8 @@ from PIL import Image
 from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.request import OPTION, MaskSettings
 from ldznet_ext.ui import handlers, painting
-from ldznet_ext.ui.compat import Canvas, listen, on_select, unchanged, update
+from ldznet_ext.ui.canvases import Canvas
+from ldznet_ext.ui.compat import listen, on_select, unchanged, update
 from ldznet_ext.ui.desk import About, about_of, fitting, methods_of
 from ldznet_ext.ui.gallery import prompt_of
 from ldznet_ext.ui.messages import complaint, remark
