@@ -29,6 +29,10 @@ EXTRA = (
     "What the sampling left does not serve this method here (for its steps, its size or its features), so an extra pass of the "
     "diffusion model was made."
 )
+NAMED = (
+    "The words name networks of their own, and what the sampling left is of the picture's, so an extra pass of the diffusion "
+    "model was made."
+)
 REFINED = (
     "Another checkpoint (a refiner) was loaded while this was painted{name}; what the first one left cannot be asked of it, so "
     "an extra pass is its own."
@@ -80,7 +84,7 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
     session.say(say_found(result, f"Picture {outcome.index + 1}: " if several else ""))
     session.say(result.message)
     if result.unet_calls and not refined:
-        session.say(EXTRA)
+        session.say(NAMED if _names_networks(phrases) else EXTRA)
     if outcome.box is not None:
         session.say(ONLY_CROP)
     session.note(p)
@@ -105,12 +109,16 @@ def ask(
 ) -> Segmentation:
     """The answer, with the model at hand and exactly the networks (LoRA) that the words name."""
     networks = None
-    if any("<" in phrase for phrase in phrases if isinstance(phrase, str)):
+    if _names_networks(phrases):
         from ldznet_ext.hosts.webui_networks import split_networks
 
         plain, networks = split_networks(str(phrases[0]))
         phrases = [plain]
     return ask_under(host, picture, phrases, settings, made, networks)
+
+
+def _names_networks(phrases: Sequence[str | Tree]) -> bool:
+    return any("<" in phrase for phrase in phrases if isinstance(phrase, str))
 
 
 def masks_of(result: Segmentation, job: Job) -> list[Mask]:

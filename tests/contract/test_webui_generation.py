@@ -19,6 +19,7 @@ from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.hosts import webui_script
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.hosts.webui_memory import Memory
+from ldznet_ext.hosts.webui_networks import Networks
 from ldznet_ext.hosts.webui_script import Generation
 from ldznet_ext.hosts.webui_session import NAME
 from ldznet_ext.result import Segmentation
@@ -356,6 +357,13 @@ def test_a_copy_of_the_processing_object_leaves_the_outer_run_alone(host: FakeHo
     assert session.changed == {"n_iter": 1} and p.n_iter == 0
     session.restore(p)
     assert p.n_iter == 1
+
+
+def test_an_extra_pass_says_why(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Networks({"lora": []})
+    monkeypatch.setattr("ldznet_ext.hosts.webui_networks.split_networks", lambda words: ("fox", asked))
+    _, processed = paint(host, settings={**ON, "words": "fox <lora:loud:1>"})
+    assert "The words name networks of their own" in processed.comments and host.asked_under == [asked]
 
 
 def test_after_a_refiner_it_is_said_whose_pass_it_was(host: FakeHost) -> None:
