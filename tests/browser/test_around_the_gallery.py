@@ -42,6 +42,26 @@ def test_the_gallerys_picture_goes_to_inpaint_with_its_mask(page: Any) -> None:
     assert mask.shape == (256, 256)
 
 
+def test_an_overlay_or_a_mask_is_not_taken_for_a_picture(page: Any) -> None:
+    turn_on(page, "snow")
+    driving.generate(page, "txt2img", "a fox on snow, night", steps=6)
+    for number, what in ((1, "its mask drawn on it"), (2, "This is a mask")):
+        page.click(f"#txt2img_gallery .thumbnails > .thumbnail-item >> nth={number}")
+        page.wait_for_timeout(500)
+        page.click("#ldznet_txt2img_to_inpaint")
+        page.wait_for_function(
+            "what => document.querySelector('#ldznet_txt2img_status').innerText.includes(what)", arg=what
+        )
+
+
+def test_only_methods_that_fit_are_offered(page: Any) -> None:
+    page.evaluate("ldznet.open_tab()")
+    for place in ("ldznet_tab", "ldznet_txt2img", "ldznet_img2img", "ldznet_inpaint", "ldznet_sketch"):
+        names = f"Array.from(document.querySelectorAll('#{place}_method input'), one => one.value)"
+        page.wait_for_function(f"() => !{names}.includes('rgbnet')")
+        assert page.evaluate(names) == ["auto", "ldznet", "attention", "maskdiffusion", "noise_difference"]
+
+
 def test_the_cut_out_is_shown(page: Any) -> None:
     turn_on(page, "snow")
     driving.generate(page, "txt2img", "a fox on snow, night", steps=6)
