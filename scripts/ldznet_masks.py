@@ -11,7 +11,7 @@ from modules import script_callbacks, scripts
 logger = logging.getLogger("ldznet")
 
 try:
-    from ldznet_ext.hosts.webui_entry import Entry
+    from ldznet_ext.hosts.webui.entry import Entry
 except Exception as error:
     logger.error(
         "LD-ZNet masks could not be loaded (%s: %s); the web UI works without them.", type(error).__name__, error

@@ -1,6 +1,6 @@
 """A fake of what a web UI does around a generation: the hooks in its order, denoisers that batch as the hosts do, samplers.
 
-Only what `hosts/webui_script.py` meets, on a real UNet of the CompVis layout. Facts: the hosts' `processing.py`,
+Only what `hosts/webui/script.py` meets, on a real UNet of the CompVis layout. Facts: the hosts' `processing.py`,
 `sd_samplers_cfg_denoiser.py` (A1111 1.10.1) and `backend/sampling/sampling_function.py` (Forge).
 """
 
@@ -42,7 +42,7 @@ class HostUNet(UNet):
 
 
 class FakeHost:
-    """The part of `hosts.webui_host.Host` that a generation needs."""
+    """The part of `hosts.webui.host.Host` that a generation needs."""
 
     kind, name = "a1111", "a fake, not A1111"
 

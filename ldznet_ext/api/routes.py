@@ -1,6 +1,6 @@
 """The four routes as plain functions of a desk and a body, and the status each refusal has.
 
-A web framework's glue only carries JSON to and fro: see `hosts/webui_api.py`.
+A web framework's glue only carries JSON to and fro: see `hosts/webui/api.py`.
 """
 
 import base64

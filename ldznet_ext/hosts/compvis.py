@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ldznet_ext.backbone import Conditioning
-from ldznet_ext.hosts.webui_backbone import BorrowedBackbone
-from ldznet_ext.hosts.webui_plain import settings
-from ldznet_ext.hosts.webui_text import clip_of
+from ldznet_ext.hosts.webui.backbone import BorrowedBackbone
+from ldznet_ext.hosts.webui.plain import settings
+from ldznet_ext.hosts.webui.text import clip_of
 from ldznet_ext.shapes import Float
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ldznet_ext.errors import PictureError
-from ldznet_ext.hosts.webui_job import JOB_OPTION, Job
+from ldznet_ext.job import JOB_OPTION, Job
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui import handlers
 from ldznet_ext.ui.origins import ORIGINS

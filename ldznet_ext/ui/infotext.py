@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ldznet_ext import __version__
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.hosts.webui_job import ENABLED, JOB_OPTION, JOB_OPTIONS, Job
+from ldznet_ext.job import ENABLED, JOB_OPTION, JOB_OPTIONS, Job
 from ldznet_ext.request import TEXT, Option
 
 if TYPE_CHECKING:

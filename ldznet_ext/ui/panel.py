@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from ldznet_ext.hosts.webui_job import JOB_OPTIONS
+from ldznet_ext.job import JOB_OPTIONS
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui.compat import box, hidden_text, quiet, small_button
 from ldznet_ext.ui.painting import REPLACE, WAYS

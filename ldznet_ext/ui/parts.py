@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ldznet_ext.hosts.webui_job import KEEP, NOUNS, SKIP, WORDS
+from ldznet_ext.job import KEEP, NOUNS, SKIP, WORDS
 from ldznet_ext.request import CHOICE, FLAG, TEXT, Option
 from ldznet_ext.ui.compat import quiet
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS
-from ldznet_ext.hosts import webui_script
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
-from ldznet_ext.hosts.webui_memory import Memory
-from ldznet_ext.hosts.webui_networks import Networks
-from ldznet_ext.hosts.webui_script import Generation
-from ldznet_ext.hosts.webui_session import NAME
+from ldznet_ext.hosts.webui import script as webui_script
+from ldznet_ext.hosts.webui.memory import Memory
+from ldznet_ext.hosts.webui.networks import Networks
+from ldznet_ext.hosts.webui.script import Generation
+from ldznet_ext.hosts.webui.session import NAME
 from ldznet_ext.result import Segmentation
 from ldznet_ext.segmenters import heads
 from tests.fake_webui import (
@@ -306,7 +306,7 @@ def test_a_model_we_cannot_read_costs_a_sentence(host: FakeHost, monkeypatch: py
 
 def test_a_repainted_picture_is_not_answered_from_what_it_was(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     painted, memory = Image.new("RGB", (128, 64), (9, 9, 9)), Memory()
-    monkeypatch.setattr("ldznet_ext.hosts.webui_inpaint.repaint", lambda *args: painted)
+    monkeypatch.setattr("ldznet_ext.hosts.webui.inpaint.repaint", lambda *args: painted)
     _, processed = paint(host, memory, {**ON, "inpaint": True})
     assert processed.images[0] is painted and len(processed.images) == 2 and len(memory) == 0
 
@@ -319,7 +319,7 @@ def test_a_repainting_that_fails_leaves_the_picture_and_its_mask(
     def fail(*args: Any) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("ldznet_ext.hosts.webui_inpaint.repaint", fail)
+    monkeypatch.setattr("ldznet_ext.hosts.webui.inpaint.repaint", fail)
     _, processed = paint(host, memory, {**ON, "inpaint": True})
     assert np.array_equal(*arrays([bare.images[0], processed.images[0]]))
     assert len(processed.images) == 2 and len(memory) == 1
@@ -361,7 +361,7 @@ def test_a_copy_of_the_processing_object_leaves_the_outer_run_alone(host: FakeHo
 
 def test_an_extra_pass_says_why(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Networks({"lora": []})
-    monkeypatch.setattr("ldznet_ext.hosts.webui_networks.split_networks", lambda words: ("fox", asked))
+    monkeypatch.setattr("ldznet_ext.hosts.webui.networks.split_networks", lambda words: ("fox", asked))
     _, processed = paint(host, settings={**ON, "words": "fox <lora:loud:1>"})
     assert "The words name networks of their own" in processed.comments and host.asked_under == [asked]
 

@@ -39,8 +39,8 @@ def raise_in_hook(p: Any) -> None:
 
 def break_ours(p: Any) -> None:
     """Something inside our own code fails, once."""
-    find = sys.modules.get("ldznet_ext.hosts.webui_find") or __import__(
-        "ldznet_ext.hosts.webui_find", fromlist=["find_words"]
+    find = sys.modules.get("ldznet_ext.hosts.webui.find") or __import__(
+        "ldznet_ext.hosts.webui.find", fromlist=["find_words"]
     )
     kept = find.find_words
 

@@ -15,8 +15,8 @@ from ldznet_ext.api.schema import (
     SETTINGS,
     read_masks,
 )
-from ldznet_ext.hosts.webui_job import CHOICES, JOB_OPTIONS, Job
-from ldznet_ext.hosts.webui_settings import SETTINGS as HOST_SETTINGS
+from ldznet_ext.hosts.webui.settings import SETTINGS as HOST_SETTINGS
+from ldznet_ext.job import CHOICES, JOB_OPTIONS, Job
 from ldznet_ext.request import Option
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

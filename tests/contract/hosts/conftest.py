@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ldznet_ext.hosts import webui_host
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
-from ldznet_ext.hosts.webui_facts import NATIVE
-from ldznet_ext.hosts.webui_host import Host, find_host
+from ldznet_ext.hosts.webui import host as webui_host
+from ldznet_ext.hosts.webui.facts import NATIVE
+from ldznet_ext.hosts.webui.host import Host, find_host
 from tests.fakes.models import load
 from tests.fakes.webui import WebUI, make_webui
 from tests.tiny import models

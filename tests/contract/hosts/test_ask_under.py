@@ -10,14 +10,14 @@ import torch
 
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.wanted import harvest_wanted
-from ldznet_ext.hosts import webui_find
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.hosts.webui_answer import answer, wanted_for
-from ldznet_ext.hosts.webui_ask import ask
-from ldznet_ext.hosts.webui_desk import WebuiDesk
-from ldznet_ext.hosts.webui_host import Host
-from ldznet_ext.hosts.webui_memory import Made, Memory, unet_key
-from ldznet_ext.hosts.webui_networks import AS_THEY_ARE, Networks
+from ldznet_ext.hosts.webui import find as webui_find
+from ldznet_ext.hosts.webui.answer import answer, wanted_for
+from ldznet_ext.hosts.webui.ask import ask
+from ldznet_ext.hosts.webui.desk import WebuiDesk
+from ldznet_ext.hosts.webui.host import Host
+from ldznet_ext.hosts.webui.memory import Made, Memory, unet_key
+from ldznet_ext.hosts.webui.networks import AS_THEY_ARE, Networks
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation
 from tests.contract.hosts.test_borrowed import lora

@@ -14,9 +14,9 @@ from torch import nn
 from ldznet_ext.errors import ModelError, PhraseError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.hosts.webui_host import Host, find_host
-from ldznet_ext.hosts.webui_networks import split_networks
-from ldznet_ext.hosts.webui_plain import HYPERTILE
+from ldznet_ext.hosts.webui.host import Host, find_host
+from ldznet_ext.hosts.webui.networks import split_networks
+from ldznet_ext.hosts.webui.plain import HYPERTILE
 from ldznet_ext.pipeline import segment
 from ldznet_ext.result import Segmentation
 from tests.fakes.models import as_host, load, other_unet, unet_of, use_medvram

@@ -10,9 +10,9 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError, PhraseError
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.hosts.webui_desk import LABELS, WebuiDesk
-from ldznet_ext.hosts.webui_facts import NATIVE
-from ldznet_ext.hosts.webui_host import Host
+from ldznet_ext.hosts.webui.desk import LABELS, WebuiDesk
+from ldznet_ext.hosts.webui.facts import NATIVE
+from ldznet_ext.hosts.webui.host import Host
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.segmenters import heads
 from ldznet_ext.segmenters.methods import methods

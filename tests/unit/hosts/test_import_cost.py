@@ -82,7 +82,7 @@ def seen() -> dict:
 
 def test_the_script_loads_and_a_closed_accordion_paints_without_anything_heavy(seen: dict) -> None:
     """A blocked module raises, so that what was imported would have failed above."""
-    assert "ldznet_ext.hosts.webui_script" in seen["modules"]
+    assert "ldznet_ext.hosts.webui.script" in seen["modules"]
     heavy = ("nets", "segmenters", "pipeline", "train", "eval", "world", "cli", "masks", "prompt", "harvest.hooks")
     assert [name for name in seen["modules"] if name.removeprefix("ldznet_ext.").startswith(heavy)] == []
     assert seen["left"] == [], "a closed accordion leaves nothing on the host's processing"

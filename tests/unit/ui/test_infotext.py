@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ldznet_ext import __version__
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.geometry import Size
-from ldznet_ext.hosts.webui_job import JOB_OPTIONS, Job
+from ldznet_ext.job import JOB_OPTIONS, Job
 from ldznet_ext.result import Segmentation
 from ldznet_ext.ui.infotext import LOCAL, escape, from_infotext, paste_fields, to_infotext, unescape
 from ldznet_ext.weights import fingerprint

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ldznet_ext.errors import OptionError
-from ldznet_ext.hosts.webui_job import CHOICES, GENERATION_OPTIONS, JOB_OPTIONS, Job
+from ldznet_ext.job import CHOICES, GENERATION_OPTIONS, JOB_OPTIONS, Job
 from ldznet_ext.request import OPTIONS, MaskSettings
 
 FULL = {

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ldznet_ext.hosts import webui_entry
-from ldznet_ext.hosts.webui_entry import Entry
+from ldznet_ext.hosts.webui import entry as webui_entry
+from ldznet_ext.hosts.webui.entry import Entry
 
-SCRIPT = Path(webui_entry.__file__).resolve().parents[2] / "scripts" / "ldznet_masks.py"
+SCRIPT = Path(webui_entry.__file__).resolve().parents[3] / "scripts" / "ldznet_masks.py"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_script_registers_itself_and_its_callbacks(registered: list[str]) ->
 def test_without_the_package_there_is_one_sentence_and_no_script(
     registered: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ldznet_ext.hosts.webui_entry", None)  # what importing then raises is ImportError
+    monkeypatch.setitem(sys.modules, "ldznet_ext.hosts.webui.entry", None)  # what importing then raises is ImportError
     with caplog.at_level(logging.ERROR, logger="ldznet"):
         names = runpy.run_path(str(SCRIPT))
 
@@ -78,7 +78,7 @@ def test_a_tab_that_cannot_be_made_is_no_tab(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_only_methods_that_fit_are_offered_and_all_while_nobody_knows() -> None:
-    from ldznet_ext.hosts.webui_desk import LABELS
+    from ldznet_ext.hosts.webui.desk import LABELS
     from ldznet_ext.ui.desk import About, Choice
 
     fits = Choice(name="attention", label=LABELS["attention"])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ldznet_ext import weights
-from ldznet_ext.hosts import webui_settings
-from ldznet_ext.hosts.webui_job import JOB_OPTION
-from ldznet_ext.hosts.webui_settings import CPU, METHODS, SETTINGS, accordion_values, get, register, share_folders
+from ldznet_ext.hosts.webui import settings as webui_settings
+from ldznet_ext.hosts.webui.settings import CPU, METHODS, SETTINGS, accordion_values, get, register, share_folders
+from ldznet_ext.job import JOB_OPTION
 from ldznet_ext.segmenters.methods import methods
 
 

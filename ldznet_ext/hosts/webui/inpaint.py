@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.hosts.webui_find import ask, at_size, masks_of, say_found, whole
-from ldznet_ext.hosts.webui_plain import own_forward, settings
-from ldznet_ext.hosts.webui_session import INNER, Mask, Outcome, Session, size_of
+from ldznet_ext.hosts.webui.find import ask, at_size, masks_of, say_found, whole
+from ldznet_ext.hosts.webui.plain import own_forward, settings
+from ldznet_ext.hosts.webui.session import INNER, Mask, Outcome, Session, size_of
 
 if TYPE_CHECKING:
-    from ldznet_ext.hosts.webui_host import Host
+    from ldznet_ext.hosts.webui.host import Host
 
 FILL_ORIGINAL = 1
 COPIED = (

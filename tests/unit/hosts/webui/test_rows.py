@@ -2,7 +2,7 @@
 
 import pytest
 
-from ldznet_ext.hosts.webui_rows import Denoising, RowReader, UNetCall
+from ldznet_ext.hosts.webui.rows import Denoising, RowReader, UNetCall
 
 ONE, TWO = Denoising.of(1), Denoising.of(2)
 AND = Denoising(((0.4, 1.0), (0.4, 1.0)))

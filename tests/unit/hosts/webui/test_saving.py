@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldznet_ext.hosts.webui_saving import save_cut_out
+from ldznet_ext.hosts.webui.saving import save_cut_out
 
 
 def test_the_folder_that_is_named_is_the_one_they_are_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from ldznet_ext.harvest.locate import locate
 from ldznet_ext.harvest.sampling import Kept, read_call
 from ldznet_ext.harvest.steps import StepHarvest
 from ldznet_ext.harvest.wanted import Wanted
-from ldznet_ext.hosts.webui_rows import Denoising, RowReader, UNetCall
+from ldznet_ext.hosts.webui.rows import Denoising, RowReader, UNetCall
 
 logger = logging.getLogger("ldznet")
 _attached: "weakref.WeakSet[Attachment]" = weakref.WeakSet()

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.geometry import Size
-from ldznet_ext.hosts import webui_find
-from ldznet_ext.hosts.webui_inpaint import mask_inputs, repaint
-from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_results import deliver
-from ldznet_ext.hosts.webui_script import Generation
-from ldznet_ext.hosts.webui_session import INNER, NAME, Mask, Outcome, Session, file_of
+from ldznet_ext.hosts.webui import find as webui_find
+from ldznet_ext.hosts.webui.inpaint import mask_inputs, repaint
+from ldznet_ext.hosts.webui.results import deliver
+from ldznet_ext.hosts.webui.script import Generation
+from ldznet_ext.hosts.webui.session import INNER, NAME, Mask, Outcome, Session, file_of
+from ldznet_ext.job import Job
 from ldznet_ext.result import FOUND, NOT_FOUND, PhraseResult, Segmentation
 
 GREY = Image.new("RGB", (10, 6), (90, 90, 90))
@@ -186,7 +186,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, *, found: bool) -> None:
         unet_calls=1,
     )
     monkeypatch.setattr(webui_find, "ask", lambda *args: result)
-    monkeypatch.setattr("ldznet_ext.hosts.webui_inpaint.ask", lambda *args: result)
+    monkeypatch.setattr("ldznet_ext.hosts.webui.inpaint.ask", lambda *args: result)
 
 
 def test_an_input_picture_is_masked_by_the_words(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_what_is_said_of_each_file_is_logged_and_in_its_infotext(
 ) -> None:
     """img2img's Batch shows the remarks of its first file alone."""
     generation, p = Generation(None, None), outer(init_images=[GREY], image_mask=None)  # type: ignore[arg-type]
-    monkeypatch.setattr("ldznet_ext.hosts.webui_script.runs.begin", lambda *args: True)
+    monkeypatch.setattr("ldznet_ext.hosts.webui.script.runs.begin", lambda *args: True)
     noted = []
     modules.state.job = "task(one)"
     assert file_of(p) == "", "one picture, whose remarks are shown"

@@ -14,10 +14,10 @@ from ldznet_ext.errors import LdznetError, ModelError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from ldznet_ext.hosts.webui_desk import WebuiDesk
-    from ldznet_ext.hosts.webui_host import Host
-    from ldznet_ext.hosts.webui_memory import Memory
-    from ldznet_ext.hosts.webui_script import Generation
+    from ldznet_ext.hosts.webui.desk import WebuiDesk
+    from ldznet_ext.hosts.webui.host import Host
+    from ldznet_ext.hosts.webui.memory import Memory
+    from ldznet_ext.hosts.webui.script import Generation
     from ldznet_ext.ui.bind import Binder
     from ldznet_ext.ui.tab import Tab
 
@@ -46,7 +46,7 @@ class Entry:
     @functools.cached_property
     def host(self) -> "Host":
         """The web UI around us."""
-        from ldznet_ext.hosts.webui_host import find_host
+        from ldznet_ext.hosts.webui.host import find_host
 
         host = find_host()
         if host is None:
@@ -56,14 +56,14 @@ class Entry:
     @functools.cached_property
     def memory(self) -> "Memory":
         """What generations leave of their pictures."""
-        from ldznet_ext.hosts.webui_memory import Memory
+        from ldznet_ext.hosts.webui.memory import Memory
 
         return Memory()
 
     @functools.cached_property
     def desk(self) -> "WebuiDesk":
         """Who answers the page and the API."""
-        from ldznet_ext.hosts.webui_desk import WebuiDesk
+        from ldznet_ext.hosts.webui.desk import WebuiDesk
 
         return WebuiDesk(self.host, self.memory)
 
@@ -78,13 +78,13 @@ class Entry:
 
     def generation(self) -> "Generation":
         """One tab's part in a generation."""
-        from ldznet_ext.hosts.webui_script import Generation
+        from ldznet_ext.hosts.webui.script import Generation
 
         return Generation(self.host, self.memory)
 
     def methods(self) -> "list[tuple[str, str]]":
         """Labels and names of those that fit what is loaded; all while nobody knows, or where none would."""
-        from ldznet_ext.hosts.webui_desk import LABELS
+        from ldznet_ext.hosts.webui.desk import LABELS
         from ldznet_ext.ui.desk import about_of, methods_of
 
         fit = methods_of(about_of(self.desk))
@@ -94,7 +94,7 @@ class Entry:
         """The components of one tab's script."""
         from modules import ui_components
 
-        from ldznet_ext.hosts.webui_settings import accordion_values
+        from ldznet_ext.hosts.webui.settings import accordion_values
         from ldznet_ext.ui.panel import accordion
 
         opener = getattr(ui_components, "InputAccordion", None)
@@ -127,7 +127,7 @@ class Entry:
             return []
 
     def _connect(self, made: "Tab") -> None:
-        from ldznet_ext.hosts.webui_saving import save_cut_out
+        from ldznet_ext.hosts.webui.saving import save_cut_out
         from ldznet_ext.ui.wiring import connect_tab
 
         connect_tab(self.desk, made, save_cut_out)
@@ -136,14 +136,14 @@ class Entry:
     @harmless
     def settings(self) -> None:
         """on_ui_settings."""
-        from ldznet_ext.hosts import webui_settings
+        from ldznet_ext.hosts.webui import settings as webui_settings
 
         webui_settings.register()
 
     @harmless
     def app_started(self, demo: Any, app: "FastAPI") -> None:
         """on_app_started: with and without a page."""
-        from ldznet_ext.hosts import webui_api
+        from ldznet_ext.hosts.webui import api as webui_api
 
         webui_api.mount(app, lambda: self.desk)
 

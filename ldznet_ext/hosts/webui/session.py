@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldznet_ext.geometry import Box, Size
-from ldznet_ext.hosts.webui_job import Job
+from ldznet_ext.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldznet_ext.harvest.sampling import Kept
-    from ldznet_ext.hosts.webui_harvest import Attachment
-    from ldznet_ext.hosts.webui_memory import Made
+    from ldznet_ext.hosts.webui.harvest import Attachment
+    from ldznet_ext.hosts.webui.memory import Made
 
 logger = logging.getLogger("ldznet")
 NAME = "_ldznet_session"

@@ -19,7 +19,7 @@ from ldznet_ext.caches import TextKey
 from ldznet_ext.errors import ModelError
 from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.tokens import POSITIONS, Tokens, load_tokens, only_marks
-from ldznet_ext.hosts.webui_facts import (
+from ldznet_ext.hosts.webui.facts import (
     INPAINTING,
     checkpoint_key,
     checkpoint_name,
@@ -30,8 +30,8 @@ from ldznet_ext.hosts.webui_facts import (
     text_width,
     vae_key,
 )
-from ldznet_ext.hosts.webui_networks import networks_key
-from ldznet_ext.hosts.webui_text import for_parser, tokens_of
+from ldznet_ext.hosts.webui.networks import networks_key
+from ldznet_ext.hosts.webui.text import for_parser, tokens_of
 from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.shapes import Float
 from ldznet_ext.weights import DEFAULT_MODEL, find_model

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldznet_ext.errors import PhraseError
-from ldznet_ext.hosts.webui_plain import settings
+from ldznet_ext.hosts.webui.plain import settings
 
 ALWAYS = ("sd_lora", "sd_hypernetwork")
 """Settings that add a network to every prompt: no words of ours name it."""

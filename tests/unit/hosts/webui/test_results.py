@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.errors import PictureError
-from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_results import deliver
-from ldznet_ext.hosts.webui_session import Mask, Outcome, Session
+from ldznet_ext.hosts.webui.results import deliver
+from ldznet_ext.hosts.webui.session import Mask, Outcome, Session
+from ldznet_ext.job import Job
 from ldznet_ext.ui.origins import ORIGINS
 
 MASK, EMPTY = np.full((3, 5), 255, np.uint8), np.zeros((3, 5), np.uint8)

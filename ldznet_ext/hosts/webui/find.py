@@ -9,10 +9,10 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.geometry import Box, Size
-from ldznet_ext.hosts.webui_ask import ask as ask_under
-from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_memory import Made, Memory, unet_key
-from ldznet_ext.hosts.webui_session import Mask, Outcome, Session, size_of
+from ldznet_ext.hosts.webui.ask import ask as ask_under
+from ldznet_ext.hosts.webui.memory import Made, Memory, unet_key
+from ldznet_ext.hosts.webui.session import Mask, Outcome, Session, size_of
+from ldznet_ext.job import Job
 from ldznet_ext.masks.imaging import stretch
 from ldznet_ext.pipeline import apply
 from ldznet_ext.prompt.nouns import things
@@ -22,7 +22,7 @@ from ldznet_ext.result import FOUND, Segmentation
 from ldznet_ext.ui.infotext import to_infotext
 
 if TYPE_CHECKING:
-    from ldznet_ext.hosts.webui_host import Host
+    from ldznet_ext.hosts.webui.host import Host
 
 NO_NOUNS = "The prompt names nothing that could be looked for, so no mask was made; type words instead."
 EXTRA = (
@@ -110,7 +110,7 @@ def ask(
     """The answer, with the model at hand and exactly the networks (LoRA) that the words name."""
     networks = None
     if _names_networks(phrases):
-        from ldznet_ext.hosts.webui_networks import split_networks
+        from ldznet_ext.hosts.webui.networks import split_networks
 
         plain, networks = split_networks(str(phrases[0]))
         phrases = [plain]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ldznet_ext.caches import MEBIBYTE
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.hosts import webui_settings
-from ldznet_ext.hosts.webui_job import Job
-from ldznet_ext.hosts.webui_session import INNER, NAME, SAID, Outcome, Runs, Session, file_of, session_of
+from ldznet_ext.hosts.webui import settings as webui_settings
+from ldznet_ext.hosts.webui.session import INNER, NAME, SAID, Outcome, Runs, Session, file_of, session_of
+from ldznet_ext.job import Job
 
 if TYPE_CHECKING:
-    from ldznet_ext.hosts.webui_host import Host
-    from ldznet_ext.hosts.webui_memory import Memory
+    from ldznet_ext.hosts.webui.host import Host
+    from ldznet_ext.hosts.webui.memory import Memory
 
 logger = logging.getLogger("ldznet")
 runs = Runs()
@@ -76,7 +76,7 @@ class Generation:
         p.extra_generation_params.update(to_infotext(session.job))
         session.file = file_of(p) if session.job.batch else ""
         if session.job.batch and getattr(p, "init_images", None) and getattr(p, "image_mask", None) is None:
-            from ldznet_ext.hosts.webui_inpaint import mask_inputs
+            from ldznet_ext.hosts.webui.inpaint import mask_inputs
 
             mask_inputs(self.host, p, session)
             session.note(p)
@@ -87,9 +87,9 @@ class Generation:
         session = session_of(p)
         if session is None or session.fault:
             return
-        from ldznet_ext.hosts.webui_answer import wanted_for
-        from ldznet_ext.hosts.webui_harvest import Attachment, detach_with
-        from ldznet_ext.hosts.webui_memory import unet_key
+        from ldznet_ext.hosts.webui.answer import wanted_for
+        from ldznet_ext.hosts.webui.harvest import Attachment, detach_with
+        from ldznet_ext.hosts.webui.memory import unet_key
 
         _detach_all()
         session.detach()
@@ -128,7 +128,7 @@ class Generation:
         session = session_of(p)
         if session is None:
             return
-        from ldznet_ext.hosts.webui_find import find_words, outcome_of
+        from ldznet_ext.hosts.webui.find import find_words, outcome_of
 
         outcome = outcome_of(p, session)
         session.outcomes.append(outcome)
@@ -142,7 +142,7 @@ class Generation:
         session = session_of(p)
         if session is None or not session.outcomes or session.outcomes[-1].picture is not None:
             return
-        from ldznet_ext.hosts.webui_find import complete
+        from ldznet_ext.hosts.webui.find import complete
 
         complete(session.outcomes[-1], pp.image, self.memory)
 
@@ -153,7 +153,7 @@ class Generation:
         session = vars(p).pop(NAME, None)
         if not isinstance(session, Session):
             return
-        from ldznet_ext.hosts.webui_results import deliver
+        from ldznet_ext.hosts.webui.results import deliver
 
         session.detach()
         session.restore(p)
@@ -167,7 +167,7 @@ class Generation:
 
 def _repaint(p: Any, pp: Any, outcome: Outcome, session: Session) -> None:
     """Repaint what was found. Where that fails the picture stays, and so do its masks."""
-    from ldznet_ext.hosts.webui_inpaint import repaint
+    from ldznet_ext.hosts.webui.inpaint import repaint
 
     before = pp.image
     try:
@@ -210,7 +210,7 @@ def _put_heads_away() -> None:
 
 def _detach_all() -> None:
     # not imported where nothing was ever attached
-    module = sys.modules.get("ldznet_ext.hosts.webui_harvest")
+    module = sys.modules.get("ldznet_ext.hosts.webui.harvest")
     if module is not None:
         module.detach_all()
 

@@ -18,7 +18,7 @@ pytest.importorskip("httpx", reason="httpx is not installed: fastapi's test clie
 
 from fastapi.testclient import TestClient  # noqa: E402
 
-from ldznet_ext.hosts import webui_api  # noqa: E402
+from ldznet_ext.hosts.webui import api as webui_api  # noqa: E402
 
 __all__ = ["desk"]
 

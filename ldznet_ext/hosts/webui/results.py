@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ldznet_ext.hosts.webui_job import KEEP, SKIP
-from ldznet_ext.hosts.webui_plain import settings
-from ldznet_ext.hosts.webui_session import SAID, Mask, Outcome, Session
+from ldznet_ext.hosts.webui.plain import settings
+from ldznet_ext.hosts.webui.session import SAID, Mask, Outcome, Session
+from ldznet_ext.job import KEEP, SKIP
 from ldznet_ext.ui.origins import ORIGINS
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _texts(processed: Any, session: Session) -> "Iterator[str]":
 
 
 def _saves(session: Session) -> bool:
-    from ldznet_ext.hosts import webui_settings
+    from ldznet_ext.hosts.webui import settings as webui_settings
 
     return session.job.save or bool(webui_settings.get("save_masks"))
 

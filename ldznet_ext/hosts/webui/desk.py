@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.convertible import convert, convertible
 from ldznet_ext.errors import LdznetError, PhraseError
-from ldznet_ext.hosts import webui_settings
-from ldznet_ext.hosts.webui_networks import Networks, split_networks
+from ldznet_ext.hosts.webui import settings as webui_settings
+from ldznet_ext.hosts.webui.networks import Networks, split_networks
 from ldznet_ext.result import FOUND
 from ldznet_ext.ui.desk import About, Choice
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from ldznet_ext.hosts.webui_host import Host
-    from ldznet_ext.hosts.webui_memory import Made, Memory
+    from ldznet_ext.hosts.webui.host import Host
+    from ldznet_ext.hosts.webui.memory import Made, Memory
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Segmentation
     from ldznet_ext.weights import HeadFile
@@ -117,7 +117,7 @@ class WebuiDesk:
         networks: Networks,
     ) -> "Segmentation":
         """In the host's turn, whatever it has loaded or loads now."""
-        from ldznet_ext.hosts.webui_ask import ask
+        from ldznet_ext.hosts.webui.ask import ask
         from ldznet_ext.segmenters.heads import put_away
 
         try:

@@ -15,7 +15,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import parse_tap
 from ldznet_ext.harvest.wanted import Wanted
-from ldznet_ext.hosts.webui_memory import Made, unet_key
+from ldznet_ext.hosts.webui.memory import Made, unet_key
 from ldznet_ext.masks.imaging import Fit, to_network
 from ldznet_ext.pipeline import as_request, find
 from ldznet_ext.prompt.tree import Tree

@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ldznet_ext.errors import ModelError
-from ldznet_ext.hosts.webui_networks import Networks, active, only
-from ldznet_ext.hosts.webui_plain import on_device, plain_model
-from ldznet_ext.hosts.webui_settings import share_folders
+from ldznet_ext.hosts.webui.networks import Networks, active, only
+from ldznet_ext.hosts.webui.plain import on_device, plain_model
+from ldznet_ext.hosts.webui.settings import share_folders
 
 if TYPE_CHECKING:
-    from ldznet_ext.hosts.webui_backbone import BorrowedBackbone
+    from ldznet_ext.hosts.webui.backbone import BorrowedBackbone
 
 Kind = Literal["a1111", "forge", "reforge"]
 NAMES: dict[Kind, str] = {"a1111": "A1111", "forge": "Forge", "reforge": "reForge"}
@@ -83,7 +83,7 @@ class Host:
 
     def borrow(self, model: Any) -> "BorrowedBackbone":
         """A model object of the host as a backbone; the last one is kept."""
-        from ldznet_ext.hosts.webui_facts import checkpoint_name, refuse_diverted
+        from ldznet_ext.hosts.webui.facts import checkpoint_name, refuse_diverted
 
         if model is None:
             raise ModelError(
