@@ -76,7 +76,9 @@ def inpaint(walk: Walk) -> None:
     walk.say(f"{walk.args.words}: {said}; {share:.1%} of the canvas masked, {time.time() - began:.0f} s")
     before = np.asarray(Image.open(walk.picture).convert("RGB"), np.int16)
     walk.small("img2img")
-    result = driving.generate(page, "img2img", "a doughnut", steps=walk.args.steps).astype(np.int16)
+    driving.generate(page, "img2img", "a doughnut", steps=walk.args.steps)
+    page.wait_for_timeout(4000)  # a live preview may stand there a moment longer
+    result = driving.gallery(page, "img2img").astype(np.int16)
     mask = np.asarray(Image.fromarray(mask_of(page)).resize(result.shape[1::-1])) > 0
     same_size = np.asarray(Image.fromarray(before.astype(np.uint8)).resize(result.shape[1::-1]), np.int16)
     moved = np.abs(result - same_size).max(-1)
