@@ -17,9 +17,6 @@ NEEDS = {
     "lark": "lark",
     "einops": "einops",
     "cv2": "opencv-python-headless>=4.8,<4.12",  # 4.12 wants numpy 2, which no host has
-    "scipy": "scipy",
-    "skimage": "scikit-image",
-    "tqdm": "tqdm",
 }
 """What we import -> what to ask for where it is missing."""
 HOSTS_OWN = ("torch", "numpy", "PIL", "safetensors")
