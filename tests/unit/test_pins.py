@@ -34,9 +34,9 @@ def test_a_need_never_asks_for_another_version_than_the_host_pins(host: str) -> 
     assert {"torch", "numpy", "pillow", "lark", "einops", "scikit-image", "safetensors"} <= set(pinned)
 
 
-def test_needs_without_a_pin_are_the_three_that_come_along() -> None:
+def test_opencv_alone_has_no_pin_and_comes_along() -> None:
     free = {Requirement(need).name for need in tool().needs()} - set(pins("a1111"))
-    assert free == {"opencv-python-headless", "scipy", "tqdm"}
+    assert free == {"opencv-python-headless"}
 
 
 def test_without_uv_it_says_so_and_passes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
