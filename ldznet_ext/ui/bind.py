@@ -108,7 +108,7 @@ class Binder:
     def _canvas(self, elem_id: str) -> Canvas:
         if elem_id in self.layers:
             foreground, background = self.layers[elem_id]
-            return LayersCanvas(background=background, foreground=foreground)
+            return LayersCanvas(picture=background, mask=foreground)
         return SketchCanvas(self.found[elem_id], hidden_text(f"ldznet_{elem_id}_data"))
 
     def _box(self, name: str, canvas: Canvas) -> None:

@@ -94,23 +94,23 @@ class SketchCanvas:
 
 
 @dataclass(frozen=True)
-class LayersCanvas:
-    """Forge: a background and a foreground; the foreground's alpha is the mask."""
+class PairCanvas:
+    """A component for the picture and one for the mask, both set from Python alone."""
 
-    background: Any
-    foreground: Any
+    picture: Any
+    mask: Any
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.background, self.foreground]
+        return [self.picture, self.mask]
 
     @property
     def mask_outputs(self) -> list[Any]:
-        return [self.foreground]
+        return [self.mask]
 
     @property
     def both_outputs(self) -> list[Any]:
-        return [self.background, self.foreground]
+        return [self.picture, self.mask]
 
     @property
     def script(self) -> tuple[str, list[Any]] | None:
@@ -123,48 +123,32 @@ class LayersCanvas:
     def read(self, *values: Any) -> tuple[Any, Any]:
         return values[0], values[1]
 
+    def drawn(self, mask: np.ndarray) -> Image.Image:
+        """A mask (uint8 h w) as its component takes it."""
+        raise NotImplementedError
+
     def mask_values(self, mask: np.ndarray | None) -> list[Any]:
-        return [update() if mask is None else ink(mask)]
+        return [update() if mask is None else self.drawn(mask)]
 
     def both_values(self, shown: Image.Image, mask: np.ndarray) -> list[Any]:
-        return [shown.convert("RGB"), ink(mask)]
+        return [shown.convert("RGB"), self.drawn(mask)]
 
 
-@dataclass(frozen=True)
-class UploadCanvas:
+class LayersCanvas(PairCanvas):
+    """Forge: a background and a foreground; the foreground's alpha is the mask."""
+
+    def drawn(self, mask: np.ndarray) -> Image.Image:
+        return ink(mask)
+
+
+class UploadCanvas(PairCanvas):
     """Inpaint upload of every host: two images."""
-
-    base: Any
-    mask: Any
-
-    @property
-    def inputs(self) -> list[Any]:
-        return [self.base, self.mask]
-
-    @property
-    def mask_outputs(self) -> list[Any]:
-        return [self.mask]
-
-    @property
-    def both_outputs(self) -> list[Any]:
-        return [self.base, self.mask]
-
-    @property
-    def script(self) -> tuple[str, list[Any]] | None:
-        return None
-
-    @property
-    def reading(self) -> str | None:
-        return None
 
     def read(self, *values: Any) -> tuple[Any, Any]:
         return values[0], _opaque_is_grey(values[1])
 
-    def mask_values(self, mask: np.ndarray | None) -> list[Any]:
-        return [update() if mask is None else Image.fromarray(mask)]
-
-    def both_values(self, shown: Image.Image, mask: np.ndarray) -> list[Any]:
-        return [shown.convert("RGB"), Image.fromarray(mask)]
+    def drawn(self, mask: np.ndarray) -> Image.Image:
+        return Image.fromarray(mask)
 
 
 def _opaque_is_grey(mask: Image.Image | None) -> Image.Image | None:

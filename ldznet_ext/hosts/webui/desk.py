@@ -3,6 +3,7 @@
 What is at hand is told without loading anything and without the queue; masks wait for the host's turn.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ldznet_ext.hosts.webui.host import Host
     from ldznet_ext.hosts.webui.memory import Made, Memory
+    from ldznet_ext.prompt.tree import Tree
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Segmentation
     from ldznet_ext.weights import HeadFile
@@ -74,9 +76,8 @@ class WebuiDesk:
         """One answer for each thing the prompt names: found ones first, the likeliest before the others."""
         from ldznet_ext.prompt.nouns import things
         from ldznet_ext.prompt.tree import Phrase
-        from ldznet_ext.prompt.write import write
 
-        named = [write(Phrase(thing)) for thing in things(prompt)]
+        named = [Phrase(thing) for thing in things(prompt)]
         if not named:
             raise PhraseError(
                 f'The prompt "{prompt[:60]}" names no thing; expected some, such as "a fox on snow", so give words yourself.'
@@ -97,7 +98,7 @@ class WebuiDesk:
     def _find(
         self,
         picture: "Image.Image | np.ndarray",
-        words: str | list[str],
+        words: "str | Sequence[Tree]",
         settings: "MaskSettings",
         networks: Networks,
     ) -> "Segmentation":
@@ -111,22 +112,19 @@ class WebuiDesk:
     def _answer(
         self,
         pixels: "np.ndarray",
-        words: str | list[str],
+        words: "str | Sequence[Tree]",
         settings: "MaskSettings",
         made: "Made | None",
         networks: Networks,
     ) -> "Segmentation":
         """In the host's turn, whatever it has loaded or loads now."""
         from ldznet_ext.hosts.webui.ask import ask
-        from ldznet_ext.segmenters.heads import put_away
 
         try:
             self.host.backbone()
             return ask(self.host, pixels, words, settings, made, networks)
         finally:
-            after = webui_settings.get("head_after")
-            if after != webui_settings.KEEP:
-                put_away("cpu" if after == webui_settings.CPU else None)
+            webui_settings.put_heads_away()
 
 
 def _about(model: str = "", family: str = "", *, refusal: str = "", message: str = "") -> About:

@@ -94,7 +94,7 @@ class Generation:
         _detach_all()
         session.detach()
         session.kept = ()  # the last batch's need not stay on the device beside this one's
-        _put_heads_away()
+        webui_settings.put_heads_away()
         backbone = self.host.borrow(self.host.loaded())
         noise = kwargs.get("noise")
         session.model, session.networks = unet_key(backbone), self.host.active()
@@ -158,7 +158,7 @@ class Generation:
         session.detach()
         session.restore(p)
         deliver(p, processed, session)
-        _put_heads_away()
+        webui_settings.put_heads_away()
 
     def unloaded(self) -> None:
         """ "Reload UI": what is attached comes off."""
@@ -199,13 +199,6 @@ def _give_up(p: Any, error: Exception) -> None:
         session.say(sentence)
     else:
         setattr(p, NAME, Session(job=Job(), active=False, sentences={sentence: None}))
-
-
-def _put_heads_away() -> None:
-    """As the settings say what becomes of a trained head after use."""
-    module, after = sys.modules.get("ldznet_ext.segmenters.heads"), webui_settings.get("head_after")
-    if module is not None and after != webui_settings.KEEP:
-        module.put_away("cpu" if after == webui_settings.CPU else None)
 
 
 def _detach_all() -> None:

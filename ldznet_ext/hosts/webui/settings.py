@@ -143,6 +143,13 @@ def share_folders() -> None:
     look_also_in(folders())
 
 
+def put_heads_away() -> None:
+    """What becomes of the trained heads that are loaded, after use; where none ever was nothing is imported for it."""
+    module, after = sys.modules.get("ldznet_ext.segmenters.heads"), get("head_after")
+    if module is not None and after != KEEP:
+        module.put_away("cpu" if after == CPU else None)
+
+
 def _shared() -> Any:
     """The host's module, if a host is there; it is never imported for the first time here."""
     return sys.modules.get("modules.shared")
