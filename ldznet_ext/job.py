@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldznet_ext.errors import OptionError
-from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings, Option
+from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings, Option, refuse_unknown
 
 WORDS, NOUNS = "words", "nouns"
 KEEP, SKIP = "keep", "skip"
@@ -187,10 +187,7 @@ class Job:
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "Job":
         """A job out of one flat mapping of names to values, which may be text; OptionError for a name that is none of ours."""
-        if unknown := sorted(str(name) for name in mapping if name not in JOB_OPTION):
-            raise OptionError(
-                f'There is no setting "{unknown[0]:.60}"; expected one of {", ".join(JOB_OPTION)}, so use one of them.'
-            )
+        refuse_unknown(mapping, JOB_OPTION)
         mask = {name: value for name, value in mapping.items() if name in OPTION}
         rest = {name: value for name, value in mapping.items() if name not in OPTION}
         return cls(mask=MaskSettings.from_mapping(mask), **rest)
@@ -202,7 +199,7 @@ class Job:
 
     def to_mapping(self) -> dict[str, Any]:
         """Only what differs from the defaults, flat, in the table's order; values as JSON takes them."""
-        given = {**self.mask.to_mapping()}
+        given = self.mask.to_mapping()
         for option in (ENABLED, *GENERATION_OPTIONS):
             if getattr(self, option.name) != option.default:
                 given[option.name] = getattr(self, option.name)

@@ -5,7 +5,7 @@ flags and `MaskSettings` are all read from it.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -226,10 +226,7 @@ class MaskSettings:
                 f'The settings are of the type {type(mapping).__name__}; expected names and values such as {{"words": "fox"}}, '
                 "so give those."
             )
-        if unknown := sorted(str(name) for name in mapping if name not in OPTION):
-            raise OptionError(
-                f'There is no setting "{unknown[0]:.60}"; expected one of {", ".join(OPTION)}, so use one of them.'
-            )
+        refuse_unknown(mapping, OPTION)
         return cls(**mapping)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -268,6 +265,15 @@ class SegmentRequest:
         if self.timestep is not None:
             object.__setattr__(self, "timestep", int(self.timestep))
         object.__setattr__(self, "seed", check_seed(self.seed))
+
+
+def refuse_unknown(names: Iterable[object], known: Iterable[str], what: str = "setting") -> None:
+    """OptionError for the first name, in the alphabet's order, that is none of those known, which it lists."""
+    known = tuple(known)
+    if unknown := sorted(str(name) for name in names if name not in known):
+        raise OptionError(
+            f'There is no {what} "{unknown[0]:.60}"; expected one of {", ".join(known)}, so use one of them.'
+        )
 
 
 def check_threshold(threshold: float | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.errors import LdznetError, OptionError, PhraseError, PictureError
 from ldznet_ext.prompt.parse import parse
-from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings
+from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +59,7 @@ def read_masks(body: Any) -> MasksRequest:
         raise OptionError(
             f"The request is of the type {type(body).__name__}; expected a JSON object with images and words, so send one."
         )
-    if unknown := sorted(str(name) for name in body if name not in FIELDS):
-        raise OptionError(
-            f'There is no field "{unknown[0]:.60}"; expected one of {", ".join(FIELDS)}, so use one of them.'
-        )
+    refuse_unknown(body, FIELDS, "field")
     settings = {name: body[name] for name in OPTION if name != "words" and body.get(name) is not None}
     return MasksRequest(  # what is cheap to refuse comes first
         expressions=_expressions(body.get("words")),
