@@ -65,5 +65,9 @@ class OutputError(LdznetError):
     """A result that could not be written."""
 
 
+class CancelledError(LdznetError):
+    """Work that was stopped by who asked for it, or while it waited."""
+
+
 BAD_SETTINGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a network's constructor may raise when it is given settings out of a foreign file."""
