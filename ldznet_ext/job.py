@@ -12,8 +12,6 @@ from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOL
 
 WORDS, NOUNS = "words", "nouns"
 KEEP, SKIP = "keep", "skip"
-CHOICES: dict[str, tuple[str, ...]] = {"source": (WORDS, NOUNS), "not_found": (KEEP, SKIP)}
-"""The values of the choices below; those of "method" are known at run time only."""
 
 ENABLED = Option(
     name="enabled",
@@ -31,6 +29,7 @@ GENERATION_OPTIONS = (
         label="Masks of",
         infotext="LD-ZNet source",
         help="words: one mask of the words above; nouns, or no words: one of each thing the picture's prompt names",
+        choices=(WORDS, NOUNS),
     ),
     Option(
         name="inpaint",
@@ -104,6 +103,7 @@ GENERATION_OPTIONS = (
         label="Where nothing is found",
         infotext="LD-ZNet not found",
         help="keep: the picture goes on unchanged with an empty mask; skip: no mask of it, and no result of that batch file",
+        choices=(KEEP, SKIP),
     ),
     Option(
         name="save",
@@ -158,9 +158,6 @@ class Job:
         for option in (ENABLED, *GENERATION_OPTIONS):
             value = option.read(getattr(self, option.name))
             option.check(value)
-            if option.name in CHOICES and value not in CHOICES[option.name]:
-                choices = " or ".join(CHOICES[option.name])
-                raise OptionError(f'{option.label} is "{value:.60}"; expected {choices}, so choose one of them.')
             object.__setattr__(self, option.name, value)
 
     @classmethod

@@ -15,7 +15,9 @@ from ldznet_ext.sampling import check_seed
 from ldznet_ext.words import check_phrase
 
 TEXT, NUMBER, WHOLE, FLAG, CHOICE = "text", "number", "whole", "flag", "choice"
-"""The kinds of settings. A choice's values are known at run time only: the methods that fit the loaded model."""
+"""The kinds of settings."""
+FIXED, AUTOMATIC, HYSTERESIS = "fixed", "automatic", "hysteresis"
+"""The ways to cut a probability into a mask, see `masks.thresholds`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class Option:
     `name`: of the field, the API's key and, with dashes, the command line's flag. `default` None: the method's own, which a
     slider shows as `unset`. `label`: beside the widget. `infotext`: the key in a picture's parameters. `low`, `high`, `step`:
     of numbers, both ends included; None where there is no end. `between`: where more is taken than the slider has, the ends of
-    that, which are not taken themselves.
+    that, which are not taken themselves. `choices`: the names a choice is of; empty where they are known at run time only, as
+    the methods that fit the loaded model are.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Option:
     step: float | None = None
     unset: float | None = None
     between: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> Any:
         """A value of this setting that may have come as text; OptionError in a sentence where it is none.
@@ -69,12 +73,26 @@ class Option:
         return self.unset if value is None else value
 
     def check(self, value: Any) -> None:
-        """Refuse a number below `low` or above `high`."""
-        if value is None or self.low is None or self.high is None or self.low <= value <= self.high:  # NaN is not
-            return
-        raise OptionError(
-            f"{self.label} is {value}; expected a number from {self.low:g} to {self.high:g}, so choose one of them."
-        )
+        """Refuse a number out of its range, and a name that is none of the choices."""
+        if value is not None and not self._takes(value):
+            raise OptionError(f"{self.label} is {self._shown(value)}; expected {self._expected()}.")
+
+    def _takes(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if self.between:
+            return self.between[0] < value < self.between[1]  # NaN is not
+        return self.low is None or self.high is None or self.low <= value <= self.high
+
+    def _shown(self, value: Any) -> str:
+        return f'"{value:.60}"' if self.choices else str(value)
+
+    def _expected(self) -> str:
+        if self.choices:
+            return f"{' or '.join(self.choices)}, so choose one of them"
+        if self.between:
+            return f"a number between {self.between[0]:g} and {self.between[1]:g}, so choose one, for example 0.5"
+        return f"a number from {self.low:,.10g} to {self.high:,.10g}, so choose one of them"
 
 
 EXPECTED = {
@@ -116,6 +134,67 @@ OPTIONS = (
         between=(0.0, 1.0),
     ),
     Option(
+        name="cut",
+        kind=CHOICE,
+        default=FIXED,
+        label="Cut",
+        infotext="LD-ZNet cut",
+        help="fixed: at the threshold; automatic: where the map's own values part; hysteresis: what is above the lower threshold "
+        "and touches what is above the threshold (default: fixed)",
+        choices=(FIXED, AUTOMATIC, HYSTERESIS),
+    ),
+    Option(
+        name="low",
+        kind=NUMBER,
+        default=None,
+        label="Lower threshold",
+        infotext="LD-ZNet low",
+        help="of hysteresis, in (0, 1) (default: half the threshold)",
+        low=0.01,
+        high=0.99,
+        step=0.01,
+        unset=0.0,
+        between=(0.0, 1.0),
+    ),
+    Option(
+        name="soft",
+        kind=FLAG,
+        default=False,
+        label="Soft mask",
+        infotext="LD-ZNet soft",
+        help="grey the mask by the probability near the threshold, in place of a step",
+    ),
+    Option(
+        name="islands",
+        kind=WHOLE,
+        default=0,
+        label="Drop islands",
+        infotext="LD-ZNet islands",
+        help="pieces with fewer pixels of the picture than this are dropped (default: 0, none)",
+        low=0,
+        high=100_000_000,
+        step=1,
+    ),
+    Option(
+        name="keep",
+        kind=WHOLE,
+        default=0,
+        label="Keep largest",
+        infotext="LD-ZNet keep",
+        help="only so many of the largest pieces stay (default: 0, all)",
+        low=0,
+        high=100,
+        step=1,
+    ),
+    Option(
+        name="holes",
+        kind=FLAG,
+        default=False,
+        label="Fill holes",
+        infotext="LD-ZNet holes",
+        help="fill what the mask surrounds",
+    ),
+    Option(
         name="grow",
         kind=WHOLE,
         default=0,
@@ -146,12 +225,28 @@ OPTIONS = (
         help="mask all but what the words name; nothing where they are not found",
     ),
     Option(
+        name="alpha",
+        kind=FLAG,
+        default=False,
+        label="Soft alpha",
+        infotext="LD-ZNet alpha",
+        help="grey the mask at hair, thin and see-through edges by how much of each pixel is the thing's; takes a moment",
+    ),
+    Option(
         name="refine",
         kind=FLAG,
         default=True,
         label="Snap to edges",
         infotext="LD-ZNet refine",
         help="snap the mask's edges to those of the picture",
+    ),
+    Option(
+        name="sam",
+        kind=FLAG,
+        default=False,
+        label="Refine by SAM",
+        infotext="LD-ZNet SAM",
+        help="let Segment Anything outline what was found, where its weights are in a model folder",
     ),
     Option(
         name="seed",
@@ -189,17 +284,26 @@ class MaskSettings:
     """All that is needed to repeat a mask, checked: a field for each row of `OPTIONS`.
 
     `words`: one expression of the mask language; a comma is part of a phrase, alternatives are divided by `|`. It may be
-    empty here, and is refused only where something is to be found. `threshold`, `refine`, `method`, `seed`, `timestep`: as in
-    `pipeline.segment`. `grow`, `feather`: pixels of the picture. `invert`: last of all.
+    empty here, and is refused only where something is to be found. `threshold`, `refine`, `sam`, `method`, `seed`, `timestep`:
+    as in `pipeline.segment`. The others, which need no model, are read by `pipeline.apply`, in its order; `grow`, `feather` and
+    `islands` are in pixels of the picture.
     """
 
     words: str = ""
     method: str = "auto"
     threshold: float | None = None
+    cut: str = FIXED
+    low: float | None = None
+    soft: bool = False
+    islands: int = 0
+    keep: int = 0
+    holes: bool = False
     grow: int = 0
     feather: float = 0.0
     invert: bool = False
+    alpha: bool = False
     refine: bool = True
+    sam: bool = False
     seed: int = 0
     timestep: int | None = None
 
@@ -211,8 +315,8 @@ class MaskSettings:
         check_threshold(self.threshold)
         check_timestep(self.timestep)
         check_seed(self.seed)
-        OPTION["grow"].check(self.grow)
-        OPTION["feather"].check(self.feather)
+        for option in OPTIONS:
+            option.check(getattr(self, option.name))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "MaskSettings":

@@ -168,6 +168,7 @@ def json_schema() -> dict[str, Any]:
         properties[option.name] = {
             "type": kinds[option.kind],
             "description": option.help,
+            **({"enum": list(option.choices)} if option.choices else {}),
             **({} if option.default is None else {"default": option.default}),
             **{name: end for name, end in ends.items() if end is not None},
         }

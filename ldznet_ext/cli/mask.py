@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ldznet_ext.cli import console, engine, options, outcome
 from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.prompt.parse import parse
-from ldznet_ext.request import OPTION, MaskSettings
+from ldznet_ext.request import OPTION, OPTIONS, MaskSettings
 from ldznet_ext.result import FOUND
 
 if TYPE_CHECKING:
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from ldznet_ext.result import Segmentation
 
-FLAGS = ("threshold", "grow", "feather", "invert", "refine", "seed", "timestep")
+FLAGS = tuple(option.name for option in OPTIONS if option.name not in ("words", "method"))
 """Of the table of options; `method` is shared with other commands, and the words are arguments."""
+BY_MODEL = {"words", "method", "threshold", "refine", "sam", "seed", "timestep"}
+"""What the result was made with already; the others shape its mask."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +58,8 @@ def _segment(args: argparse.Namespace, settings: MaskSettings, out: OutputFolder
 
 
 def _shaped(result: "Segmentation", settings: MaskSettings) -> "np.ndarray | None":
-    """The mask grown, feathered and inverted as asked, uint8 (h w); None where nothing is asked."""
-    if not (settings.grow or settings.feather or settings.invert):
+    """The mask shaped as asked, uint8 (h w); None where nothing is asked."""
+    if not settings.to_mapping().keys() - BY_MODEL:
         return None
     if settings.invert and not any(answer.status == FOUND for answer in result.phrases):
         console.say("Nothing was found, so the mask stays empty and was not inverted; try other words.")

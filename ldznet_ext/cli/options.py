@@ -38,7 +38,8 @@ def add_setting(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(f"--{flag}", dest=option.name, action="store_true", help=option.help)
     else:
         kind = {WHOLE: whole, NUMBER: number}.get(option.kind, str)
-        parser.add_argument(f"--{flag}", dest=option.name, type=kind, default=option.default, help=option.help)
+        more = {"type": kind, "default": option.default, "choices": option.choices or None, "help": option.help}
+        parser.add_argument(f"--{flag}", dest=option.name, **more)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

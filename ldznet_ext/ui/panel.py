@@ -13,7 +13,7 @@ from ldznet_ext.job import JOB_OPTIONS
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui.compat import box, hidden_text, quiet, small_button
 from ldznet_ext.ui.painting import REPLACE, WAYS
-from ldznet_ext.ui.parts import AUTO, CUTS, Labelled, line, small_primary, widget
+from ldznet_ext.ui.parts import AUTO, FINER, SLIDERS, Labelled, line, small_primary, widget
 
 EXAMPLE = "fox & !tail"
 
@@ -49,7 +49,7 @@ def accordion(
         add("words", placeholder=f"{EXAMPLE}; empty: each thing the prompt names")
         add("source")
         with gr.Row():
-            for name in CUTS[:3]:
+            for name in SLIDERS:
                 add(name)
         with gr.Row():
             for name in ("invert", "overlay", "save"):
@@ -67,10 +67,10 @@ def accordion(
                 for name in ("denoise", "mask_blur", "padding"):
                     add(name)
         with gr.Accordion("More", open=False, elem_id=f"{prefix}_more"):
-            add("method")
-            with gr.Row():
-                for name in ("refine", "timestep", "seed"):
-                    add(name)
+            for row in (("method",), *FINER, ("refine", "sam"), ("timestep", "seed")):
+                with gr.Row():
+                    for name in row:
+                        add(name)
     return [made[option.name] for option in JOB_OPTIONS]
 
 
@@ -102,7 +102,7 @@ def words_box(elem_id: str, methods: Labelled = AUTO, *, on_canvas: bool = True)
         status = quiet(gr.HTML("", elem_id=f"{elem_id}_status"))
         with gr.Accordion("Adjust the mask", open=False, elem_id=f"{elem_id}_adjust", elem_classes=["ldznet-adjust"]):
             with gr.Row():
-                cuts = {name: widget(OPTION[name], elem_id) for name in CUTS[:3]}
+                cuts = {name: widget(OPTION[name], elem_id) for name in SLIDERS}
             with gr.Row():
                 if on_canvas:
                     label = "With what is painted already"
@@ -117,8 +117,19 @@ def words_box(elem_id: str, methods: Labelled = AUTO, *, on_canvas: bool = True)
                     )
                 cuts["invert"] = widget(OPTION["invert"], elem_id, min_width=100)
             method = widget(OPTION["method"], elem_id, methods)
+            with gr.Accordion("More", open=False, elem_id=f"{elem_id}_more"):
+                cuts |= finer(elem_id)
         handle = hidden_text(f"{elem_id}_handle")
     return WordsBox(words, button, undo, clear, status, handle, how, method, cuts)
+
+
+def finer(prefix: str) -> dict[str, Any]:
+    """The settings that need no model and seldom matter, in their rows."""
+    made: dict[str, Any] = {}
+    for row in FINER:
+        with gr.Row():
+            made |= {name: widget(OPTION[name], prefix) for name in row}
+    return made
 
 
 @dataclass

@@ -6,19 +6,23 @@ from typing import Any
 import gradio as gr
 
 from ldznet_ext.job import KEEP, NOUNS, SKIP, WORDS
-from ldznet_ext.request import CHOICE, FLAG, TEXT, Option
+from ldznet_ext.request import AUTOMATIC, CHOICE, FIXED, FLAG, HYSTERESIS, TEXT, Option
 from ldznet_ext.ui.compat import quiet
 
-CUTS = ("threshold", "grow", "feather", "invert")
+SLIDERS = ("threshold", "grow", "feather")
+FINER = (("cut", "low"), ("islands", "keep"), ("holes", "soft", "alpha"))
+"""Settings that seldom matter, in rows; they stand under "More"."""
+CUTS = (*SLIDERS, "invert", *(name for row in FINER for name in row))
 """Settings that need no model."""
 Labelled = Sequence[tuple[str, str]]
 """What a person reads of a choice, and its value."""
 AUTO: Labelled = (("Automatic", "auto"),)
 CHOICES: dict[str, Labelled] = {
+    "cut": (("the threshold", FIXED), ("the map's own values", AUTOMATIC), ("two thresholds", HYSTERESIS)),
     "source": (("the words", WORDS), ("each thing the prompt names", NOUNS)),
     "not_found": (("keep the picture, with an empty mask", KEEP), ("leave it out", SKIP)),
 }
-"""The choices that are no methods."""
+"""What a person reads of the choices that are no methods."""
 
 
 def widget(option: Option, prefix: str, methods: Labelled = AUTO, **more: Any) -> Any:

@@ -10,8 +10,8 @@ import gradio as gr
 from ldznet_ext.request import OPTION
 from ldznet_ext.ui.compat import annotated, hidden_text, picture, quiet, small_button
 from ldznet_ext.ui.desk import methods_of
-from ldznet_ext.ui.panel import EXAMPLE
-from ldznet_ext.ui.parts import CUTS, line, small_primary, widget
+from ldznet_ext.ui.panel import EXAMPLE, finer
+from ldznet_ext.ui.parts import SLIDERS, line, small_primary, widget
 
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import About
@@ -47,13 +47,15 @@ def question(about: "About") -> dict[str, Any]:
         made["prompt"] = line("ldznet_tab_prompt", "The picture's prompt: every thing it names becomes a region")
         made["look"] = small_primary("Regions", "ldznet_tab_look", "secondary")
     with gr.Row():
-        for name in CUTS[:3]:
+        for name in SLIDERS:
             made[name] = widget(OPTION[name], "ldznet_tab")
     with gr.Row():
         made["invert"] = widget(OPTION["invert"], "ldznet_tab")
         made["refine"] = widget(OPTION["refine"], "ldznet_tab")
     made["method"] = widget(OPTION["method"], "ldznet_tab", methods_of(about))
     with gr.Accordion("More", open=False, elem_id="ldznet_tab_more"):
+        made |= finer("ldznet_tab")
+        made["sam"] = widget(OPTION["sam"], "ldznet_tab")
         with gr.Row():
             made["timestep"] = widget(OPTION["timestep"], "ldznet_tab")
             made["seed"] = widget(OPTION["seed"], "ldznet_tab")

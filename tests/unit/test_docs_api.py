@@ -16,7 +16,7 @@ from ldznet_ext.api.schema import (
     read_masks,
 )
 from ldznet_ext.hosts.webui.settings import SETTINGS as HOST_SETTINGS
-from ldznet_ext.job import CHOICES, JOB_OPTIONS, Job
+from ldznet_ext.job import JOB_OPTIONS, Job
 from ldznet_ext.request import Option
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -26,7 +26,7 @@ API = (DOCS / "api.md").read_text("utf-8")
 def row(option: Option) -> str:
     """An option's line in the tables."""
     default = json.dumps(option.default)
-    choices = " or ".join(f"`{json.dumps(choice)}`" for choice in CHOICES.get(option.name, ()))
+    choices = " or ".join(f"`{json.dumps(choice)}`" for choice in option.choices)
     ends = [end for end in (option.low, option.high) if end is not None and abs(end) < 1e6]
     inside = f"{option.kind}, between {option.between[0]:g} and {option.between[1]:g}" if option.between else ""
     takes = choices or inside or (f"{option.kind}, {ends[0]:g} to {ends[1]:g}" if len(ends) == 2 else option.kind)

@@ -38,6 +38,16 @@ def test_a_request_is_read_with_its_defaults() -> None:
 
 def test_every_setting_of_the_table_is_taken() -> None:
     said = {"method": "attention", "threshold": 0.3, "grow": -3, "feather": 1.5, "invert": True, "refine": False}
+    said |= {
+        "cut": "hysteresis",
+        "low": 0.1,
+        "soft": True,
+        "islands": 9,
+        "keep": 2,
+        "holes": True,
+        "alpha": True,
+        "sam": True,
+    }
     said |= {"seed": 7, "timestep": 350}
     assert set(said) == {option.name for option in SETTINGS} == {option.name for option in OPTIONS} - {"words"}
     assert read_masks(body(**said)).settings == MaskSettings(**said)
