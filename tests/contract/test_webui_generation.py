@@ -16,9 +16,9 @@ from PIL import Image
 
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS
+from ldznet_ext.hosts.memory import Memory
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
 from ldznet_ext.hosts.webui import script as webui_script
-from ldznet_ext.hosts.webui.memory import Memory
 from ldznet_ext.hosts.webui.networks import Networks
 from ldznet_ext.hosts.webui.script import Generation
 from ldznet_ext.hosts.webui.session import NAME

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldznet_ext.geometry import Size
-from ldznet_ext.hosts.webui.answer import answer, reads_attentions, serves, wanted_for
+from ldznet_ext.hosts.answer import answer, reads_attentions, serves, wanted_for
 from ldznet_ext.hosts.webui.networks import AS_THEY_ARE, Networks
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ldznet_ext.hosts.memory import Made
     from ldznet_ext.hosts.webui.host import Host
-    from ldznet_ext.hosts.webui.memory import Made
     from ldznet_ext.prompt.tree import Tree
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Segmentation

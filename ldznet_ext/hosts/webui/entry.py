@@ -14,9 +14,9 @@ from ldznet_ext.errors import LdznetError, ModelError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from ldznet_ext.hosts.memory import Memory
     from ldznet_ext.hosts.webui.desk import WebuiDesk
     from ldznet_ext.hosts.webui.host import Host
-    from ldznet_ext.hosts.webui.memory import Memory
     from ldznet_ext.hosts.webui.script import Generation
     from ldznet_ext.ui.bind import Binder
     from ldznet_ext.ui.tab import Tab
@@ -56,7 +56,7 @@ class Entry:
     @functools.cached_property
     def memory(self) -> "Memory":
         """What generations leave of their pictures."""
-        from ldznet_ext.hosts.webui.memory import Memory
+        from ldznet_ext.hosts.memory import Memory
 
         return Memory()
 
@@ -84,7 +84,7 @@ class Entry:
 
     def methods(self) -> "list[tuple[str, str]]":
         """Labels and names of those that fit what is loaded; all while nobody knows, or where none would."""
-        from ldznet_ext.hosts.webui.desk import LABELS
+        from ldznet_ext.hosts.about import LABELS
         from ldznet_ext.ui.desk import about_of, methods_of
 
         fit = methods_of(about_of(self.desk))

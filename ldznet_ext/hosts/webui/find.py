@@ -9,8 +9,8 @@ from PIL import Image
 
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.geometry import Box, Size
+from ldznet_ext.hosts.memory import Made, Memory, unet_key
 from ldznet_ext.hosts.webui.ask import ask as ask_under
-from ldznet_ext.hosts.webui.memory import Made, Memory, unet_key
 from ldznet_ext.hosts.webui.session import Mask, Outcome, Session, size_of
 from ldznet_ext.job import Job
 from ldznet_ext.masks.imaging import stretch

@@ -18,8 +18,8 @@ from ldznet_ext.hosts.webui.session import INNER, NAME, SAID, Outcome, Runs, Ses
 from ldznet_ext.job import Job
 
 if TYPE_CHECKING:
+    from ldznet_ext.hosts.memory import Memory
     from ldznet_ext.hosts.webui.host import Host
-    from ldznet_ext.hosts.webui.memory import Memory
 
 logger = logging.getLogger("ldznet")
 runs = Runs()
@@ -87,9 +87,9 @@ class Generation:
         session = session_of(p)
         if session is None or session.fault:
             return
-        from ldznet_ext.hosts.webui.answer import wanted_for
+        from ldznet_ext.hosts.answer import wanted_for
+        from ldznet_ext.hosts.memory import unet_key
         from ldznet_ext.hosts.webui.harvest import Attachment, detach_with
-        from ldznet_ext.hosts.webui.memory import unet_key
 
         _detach_all()
         session.detach()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldznet_ext.harvest.sampling import Kept
+    from ldznet_ext.hosts.memory import Made
     from ldznet_ext.hosts.webui.harvest import Attachment
-    from ldznet_ext.hosts.webui.memory import Made
 
 logger = logging.getLogger("ldznet")
 NAME = "_ldznet_session"

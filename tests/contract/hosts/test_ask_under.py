@@ -10,13 +10,13 @@ import torch
 
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.wanted import harvest_wanted
+from ldznet_ext.hosts.answer import answer, wanted_for
+from ldznet_ext.hosts.memory import Made, Memory, unet_key
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.webui import find as webui_find
-from ldznet_ext.hosts.webui.answer import answer, wanted_for
 from ldznet_ext.hosts.webui.ask import ask
 from ldznet_ext.hosts.webui.desk import WebuiDesk
 from ldznet_ext.hosts.webui.host import Host
-from ldznet_ext.hosts.webui.memory import Made, Memory, unet_key
 from ldznet_ext.hosts.webui.networks import AS_THEY_ARE, Networks
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from ldznet_ext.errors import LdznetError, PhraseError
+from ldznet_ext.hosts.about import LABELS
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.hosts.webui.desk import LABELS, WebuiDesk
+from ldznet_ext.hosts.webui.desk import WebuiDesk
 from ldznet_ext.hosts.webui.facts import NATIVE
 from ldznet_ext.hosts.webui.host import Host
 from ldznet_ext.request import MaskSettings

@@ -78,7 +78,7 @@ def test_a_tab_that_cannot_be_made_is_no_tab(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_only_methods_that_fit_are_offered_and_all_while_nobody_knows() -> None:
-    from ldznet_ext.hosts.webui.desk import LABELS
+    from ldznet_ext.hosts.about import LABELS
     from ldznet_ext.ui.desk import About, Choice
 
     fits = Choice(name="attention", label=LABELS["attention"])

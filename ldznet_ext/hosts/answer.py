@@ -1,4 +1,4 @@
-"""A mask of a picture that a web UI has painted, from what its generation left where that serves, else by a pass of our own.
+"""A mask of a picture made here, from what its generation left where that serves, else by a pass of our own.
 
 Always called with the model at hand (`Host.inside` or `Host.job`).
 """
@@ -15,7 +15,7 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import parse_tap
 from ldznet_ext.harvest.wanted import Wanted
-from ldznet_ext.hosts.webui.memory import Made, unet_key
+from ldznet_ext.hosts.memory import Made, unet_key
 from ldznet_ext.masks.imaging import Fit, to_network
 from ldznet_ext.pipeline import as_request, find
 from ldznet_ext.prompt.tree import Tree

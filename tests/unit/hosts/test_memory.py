@@ -8,7 +8,7 @@ from PIL import Image
 
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import Kept
-from ldznet_ext.hosts.webui.memory import Made, Memory
+from ldznet_ext.hosts.memory import Made, Memory
 from tests.tiny import picture
 
 

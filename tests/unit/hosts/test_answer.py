@@ -11,9 +11,9 @@ from ldznet_ext.geometry import Box, Size
 from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.harvest.wanted import harvest_wanted
+from ldznet_ext.hosts.answer import answer, wanted_for
+from ldznet_ext.hosts.memory import Made, unet_key
 from ldznet_ext.hosts.standalone import StandaloneBackbone
-from ldznet_ext.hosts.webui.answer import answer, wanted_for
-from ldznet_ext.hosts.webui.memory import Made, unet_key
 from ldznet_ext.prompt.tree import Phrase
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.segmenters import heads
