@@ -26,7 +26,7 @@ demo:
 
 test:
 	@$(SET_UP) test
-	@$(VENV) -m pytest -q $(ARGS)
+	@$(VENV) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 webui:
 	@$(SET_UP) webui

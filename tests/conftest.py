@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many tests as cores: one thread each, and before torch reads it
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 UNPROVEN = {
     "weights": "a real Stable Diffusion checkpoint: its layout is tested on tiny files; LDZNET_SD= names one",
@@ -72,6 +75,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "1")
     for name in ("LDZNET_ART", "LDZNET_ART_SOURCE", "LDZNET_INSIDE", "TORCH"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ldznet_ext.weights._of_the_host", ())  # what a test's host told stays that test's
     return home
 
 
