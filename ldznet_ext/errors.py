@@ -61,8 +61,16 @@ class NetworkError(LdznetError):
     """A download that failed, stalled or did not match its checksum."""
 
 
+class RecipeError(LdznetError):
+    """A recipe of a mask that is missing, damaged or none."""
+
+
 class OutputError(LdznetError):
     """A result that could not be written."""
+
+
+class BusyError(LdznetError):
+    """Work that was not taken, for too much of it waits already."""
 
 
 class CancelledError(LdznetError):

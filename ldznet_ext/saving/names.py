@@ -1,0 +1,135 @@
+"""What a saved file is called: a pattern filled in, safe on every file system, never outside the folder it is written to.
+
+The strictest rules win everywhere, so that a folder saved on one machine can be opened on any: no sign that Windows refuses, none
+of its device names, no dot or blank at an end, composed Unicode (macOS decomposes it), and below the 255 bytes of Linux.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Container, Iterator
+from typing import TYPE_CHECKING
+
+from ldznet_ext.errors import OptionError
+
+if TYPE_CHECKING:
+    from ldznet_ext.saving.exports import Export, Item
+
+DEFAULT = "{picture}"
+PLACEHOLDERS: dict[str, str] = {
+    "picture": "the picture's name without its ending",
+    "words": "the words, as plain letters and dashes",
+    "seed": "the mask's seed",
+    "number": "which picture it is, from 0001",
+    "method": "how it was segmented, such as ldznet",
+    "model": "the diffusion model's name",
+    "width": "of the picture, in pixels",
+    "height": "of the picture, in pixels",
+    "kind": "what the file is: mask, prob, cutout, ...; without it that is added at the end",
+}
+"""What a pattern may hold, in curly brackets. A / in it makes subfolders."""
+LONGEST_PART = 200
+"""Bytes of a file's or folder's name; with the longest ending and a number it stays below 255."""
+LONGEST_WORDS = 60
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
+
+
+def name(pattern: str, item: "Item", number: int, kind: str = "") -> str:
+    """A pattern filled in for one picture, without an ending: a path relative to the folder, its parts divided by /.
+
+    number: from 1. kind: fills {kind}. OptionError for a placeholder that there is not.
+    """
+    return _filled(check_pattern(pattern), _values(item, number, kind))
+
+
+def file_name(pattern: str, item: "Item", number: int, export: "Export") -> str:
+    """The whole name of one export of a picture: photo_mask.png, or, where the pattern has {kind}, with its ending alone."""
+    filled = name(pattern, item, number, export.kind)
+    return filled + (export.ending if "{kind}" in pattern else export.suffix)
+
+
+def check_pattern(pattern: str) -> str:
+    """The pattern, or OptionError in a sentence for one that could name nothing."""
+    for found in _FIELD.findall(pattern):
+        if found not in PLACEHOLDERS:
+            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
+            raise OptionError(f"The pattern has {{{found:.40}}} in it; expected some of {known}, so use those.")
+    rest = _FIELD.sub("", pattern)
+    if "{" in rest or "}" in rest:
+        raise OptionError(
+            f'The pattern "{pattern:.60}" has a bracket without its other; expected "{DEFAULT}", so close it.'
+        )
+    if not pattern.strip(" ./\\"):
+        raise OptionError(f'The pattern "{pattern:.60}" names nothing; expected one such as "{DEFAULT}", so give that.')
+    return pattern
+
+
+def free(wanted: str, taken: Container[str] | Callable[[str], bool]) -> str:
+    """`wanted`, or where it is taken the same with -2, -3 ... before the ending.
+
+    >>> free("fox_mask.png", {"fox_mask.png", "fox_mask-2.png"})
+    'fox_mask-3.png'
+    """
+    is_taken = taken if callable(taken) else taken.__contains__
+    return next(one for one in _numbered(wanted) if not is_taken(one))
+
+
+def safe(text: str, longest: int = LONGEST_PART) -> str:
+    """Text as one name of a file or folder, without an ending; never empty, never "." or "..".
+
+    >>> safe('a/b: "c"?'), safe("con"), safe(" .. ")
+    ('a_b_ _c__', 'con_', '_')
+    """
+    clean = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode("utf-8"))
+    clean = _REFUSED.sub("_", "".join(" " if unicodedata.category(one) in ("Zl", "Zp", "Cf") else one for one in clean))
+    clean = clean.strip(" .")
+    if len(clean.encode("utf-8")) > longest:
+        clean = clean.encode("utf-8")[:longest].decode("utf-8", "ignore").rstrip(" .")
+    return f"{clean}_" if _DEVICES.fullmatch(clean) else clean or "_"
+
+
+def spoken(words: tuple[str, ...]) -> str:
+    """Expressions as a name of letters, digits and dashes, in their own script; long ones are cut and told apart by a mark.
+
+    >>> spoken(("fox & !tail", "red balloon"))
+    'fox-tail-red-balloon'
+    """
+    plain = "-".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", " ".join(words)))) or "words"
+    if len(plain.encode("utf-8")) <= LONGEST_WORDS:
+        return plain
+    mark = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain.encode('utf-8')[:LONGEST_WORDS].decode('utf-8', 'ignore').rstrip('-')}-{mark}"
+
+
+def _values(item: "Item", number: int, kind: str) -> dict[str, str]:
+    recipe = item.recipe
+    return {
+        "picture": item.stem,
+        "words": spoken(recipe.words),
+        "seed": str(recipe.settings.seed),
+        "number": f"{number:04d}",
+        "method": recipe.settings.method,
+        "model": recipe.model,
+        "width": str(item.picture.shape[1]),
+        "height": str(item.picture.shape[0]),
+        "kind": kind,
+    }
+
+
+def _filled(pattern: str, values: dict[str, str]) -> str:
+    """Each part by itself: a / in a value makes no folder, and neither values nor pattern leave the folder by .."""
+    parts = [part for part in pattern.replace("\\", "/").split("/") if part.strip(" .")]
+    return "/".join(safe(_FIELD.sub(lambda found: values[found[1]], part)) for part in parts)
+
+
+def _numbered(wanted: str) -> Iterator[str]:
+    yield wanted
+    folder, slash, last = wanted.rpartition("/")
+    stem, dot, ending = last.rpartition(".")
+    stem, dot, ending = (stem, dot, ending) if dot else (last, "", "")
+    count = 1
+    while True:
+        count += 1
+        yield f"{folder}{slash}{stem}-{count}{dot}{ending}"
