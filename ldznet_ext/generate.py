@@ -1,7 +1,7 @@
 """A picture from words and a mask from other words, in one run: the features are those the generation computed anyway."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +54,42 @@ def generate_and_segment(
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     check_words(request.phrases, backbone, segmenter)
-    clock, rows = Clock(), second_half if sampling.guided else None
     wanted = segmenter.wanted(backbone) if hasattr(segmenter, "wanted") else Wanted()
+    made = paint_keeping(prompt, wanted, backbone, seed=seed, sampling=sampling, progress=progress)
+    result = find(view_of(made.picture, made.latent, made.kept), request, backbone, segmenter, Clock())
+    origin = {
+        "prompt": prompt,
+        "steps": steps,
+        "generation_unet_calls": made.unet_calls,
+        "generation_seconds": made.seconds,
+    }
+    return Image.fromarray(made.picture), _with_origin(result, origin, wanted)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Painting:
+    """A picture, uint8 (h w 3), and what its painting left: the final scaled latent (1 c lh lw), and the calls that were kept."""
+
+    picture: np.ndarray
+    latent: Tensor
+    kept: tuple[Kept, ...]
+    unet_calls: int
+    seconds: float
+
+
+def paint_keeping(
+    prompt: str, wanted: Wanted, backbone: Backbone, *, seed: int, sampling: Sampling, progress: Progress | None = None
+) -> Painting:
+    """Paint `prompt` and keep what is wanted of the steps; nothing extra is computed."""
+    clock, rows = Clock(), second_half if sampling.guided else None
     with backbone.lock, harvest_wanted(backbone.unet, wanted, steps=sampling.steps, rows=rows) as given:
         calls = backbone.unet_calls
         latent = backbone.generate([prompt], [seed], sampling, progress=progress)
         painting = backbone.unet_calls - calls
     picture = to_picture(backbone.decode(latent))[0]
-    seconds = clock.seconds()["total"]
-    result = find(view_of(picture, latent, given.kept), request, backbone, segmenter, Clock())
-    origin = {"prompt": prompt, "steps": steps, "generation_unet_calls": painting, "generation_seconds": seconds}
-    return Image.fromarray(picture), _with_origin(result, origin, wanted)
+    return Painting(
+        picture=picture, latent=latent, kept=given.kept, unet_calls=painting, seconds=clock.seconds()["total"]
+    )
 
 
 def paint(

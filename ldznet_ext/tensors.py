@@ -6,7 +6,7 @@ Only safetensors is read: a pickle can run any code, so `.ckpt` and `.bin` are r
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,11 +87,12 @@ def fill(
     *,
     device: "torch.device | str | None" = None,
     dtype: "torch.dtype | None" = None,
+    copied: Callable[[int], None] | None = None,
 ) -> None:
     """Give a module (made `uninitialised`) exactly these tensors; missing and misshaped keys are named.
 
     The tensors are copied: those of a file are mapped from it, at addresses for which other kernels with other last bits
-    may be chosen, and would change or crash with the file.
+    may be chosen, and would change or crash with the file. copied: told the bytes of each as it is read.
     """
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     missing = [name for name in expected if name not in state]
@@ -110,7 +111,11 @@ def fill(
         raise error(
             f"{what} has {_some(extra)}, which this network does not; expected a file for it, so choose another."
         )
-    copies = {name: value.to(device=device, dtype=dtype or value.dtype, copy=True) for name, value in state.items()}
+    copies = {}
+    for name, value in state.items():
+        copies[name] = value.to(device=device, dtype=dtype or value.dtype, copy=True)
+        if copied is not None:
+            copied(value.nbytes)
     module.load_state_dict(copies, assign=True)
 
 

@@ -1,14 +1,12 @@
 """`ldznet models`: which models and heads lie where, how large they are, and their SHA-256."""
 
 import argparse
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, options
-from ldznet_ext.errors import LdznetError
 
-MODEL, CHECKPOINT, HEAD, DAMAGED = "model", "checkpoint", "head", "damaged"
+if TYPE_CHECKING:
+    from ldznet_ext.hosts.library import Stored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +25,11 @@ def run(args: argparse.Namespace) -> int:
 
 def found(sums: bool = True) -> dict[str, Any]:
     """The object `ldznet models --json` prints: folders in the order they are searched, then what they hold."""
+    from ldznet_ext.hosts.library import stored
     from ldznet_ext.weights import model_folders
 
     folders = list(dict.fromkeys(model_folders()))
-    entries = [entry for folder in folders for entry in _entries(folder, sums)]
+    entries = [_entry(each, sums) for folder in folders for each in stored(folder)]
     return {"folders": [{"path": str(path), "exists": path.is_dir()} for path in folders], "models": entries}
 
 
@@ -48,65 +47,23 @@ def lines(answer: dict[str, Any]) -> list[str]:
     return out
 
 
-def _entries(folder: Path, sums: bool) -> Iterator[dict[str, Any]]:
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if (path / "unet").is_dir():
-            yield _entry(path, MODEL, _family(path), sorted(path.rglob("*.safetensors")), sums)
-        elif path.suffix == ".safetensors" and path.is_file():
-            kind, family, problem = _about(path)
-            yield _entry(path, kind, family, [path], sums, problem)
-
-
-def _entry(
-    path: Path, kind: str, family: str | None, files: list[Path], sums: bool, problem: str | None = None
-) -> dict[str, Any]:
+def _entry(stored: "Stored", sums: bool) -> dict[str, Any]:
     from ldznet_ext.weights import sha256_of
 
     listed = [
         {
-            "path": str(file.relative_to(path.parent)),
+            "path": str(file.relative_to(stored.path.parent)),
             "bytes": file.stat().st_size,
             "sha256": sha256_of(file) if sums else None,
         }
-        for file in files
+        for file in stored.files
     ]
     return {
-        "name": path.name,
-        "folder": str(path.parent),
-        "kind": kind,
-        "family": family,
-        "bytes": sum(file["bytes"] for file in listed),
+        "name": stored.path.name,
+        "folder": str(stored.path.parent),
+        "kind": stored.kind,
+        "family": stored.family,
+        "bytes": stored.bytes,
         "files": listed,
-        "problem": problem,
+        "problem": stored.problem,
     }
-
-
-def _about(path: Path) -> tuple[str, str | None, str | None]:
-    """Kind, family and problem of one .safetensors file, from its header alone."""
-    from ldznet_ext.tensors import read_header
-    from ldznet_ext.weights import HEAD_FORMAT, HeadInfo
-
-    try:
-        metadata, _ = read_header(path)
-        if metadata.get("format") != HEAD_FORMAT:
-            return CHECKPOINT, None, None
-        info = HeadInfo.from_metadata(metadata, path.name)
-    except LdznetError as error:
-        return DAMAGED, None, console.one_line(error)
-    return f"{HEAD} {info.kind}", info.family, None
-
-
-def _family(folder: Path) -> str | None:
-    """The family of a diffusers folder, by the width of the text states its UNet reads."""
-    import json
-    from types import SimpleNamespace
-
-    from ldznet_ext.hosts.loading import family_of
-
-    try:
-        settings = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-        return family_of(SimpleNamespace(context_dim=int(settings["cross_attention_dim"])))  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

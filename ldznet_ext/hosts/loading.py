@@ -3,7 +3,7 @@
 diffusers and transformers take seconds to import; their file formats are simple, so they are read directly.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from ldznet_ext.hosts.schedule import Schedule, read_schedule
 from ldznet_ext.hosts.tokens import Tokens, load_tokens
 from ldznet_ext.nets.unet import UNet, UNetConfig
 from ldznet_ext.tensors import fill, uninitialised
+from ldznet_ext.watch import UNWATCHED, Watch
 
 Module = TypeVar("Module", bound=nn.Module)
 Config = TypeVar("Config")
@@ -54,8 +55,8 @@ class Parts:
     schedule: Schedule
 
 
-def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Parts:
-    """Load a diffusers folder; ModelError says what is missing, misshaped or of another kind."""
+def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype, watch: Watch = UNWATCHED) -> Parts:
+    """Load a diffusers folder; ModelError says what is missing, misshaped or of another kind. watch: told the bytes read."""
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise ModelError(
@@ -70,10 +71,13 @@ def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Pa
         load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
         device=device,
         dtype=dtype,
+        watch=watch,
     )
 
 
-def read_checkpoint(path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype) -> Parts:
+def read_checkpoint(
+    path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype, watch: Watch = UNWATCHED
+) -> Parts:
     """Load one CompVis file. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and the numbers shapes do not tell)."""
     file = read_single_file(path)
     if companion is None:
@@ -88,6 +92,7 @@ def read_checkpoint(path: Path, companion: Path | None, *, device: torch.device,
         load_tokens(companion / "tokenizer", companion / "tokens_seen.json" if sticker else None),
         device=device,
         dtype=dtype,
+        watch=watch,
     )
 
 
@@ -109,9 +114,11 @@ def _assemble(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    watch: Watch,
 ) -> Parts:
     """Modules of the shapes that diffusers' settings describe, holding weights of diffusers' names."""
-    unet, make = unet_config(configs["unet"]), partial(build, device=device, dtype=dtype)
+    unet, told = unet_config(configs["unet"]), _Told(name, states.values(), watch)
+    make = partial(build, device=device, dtype=dtype, copied=told)
     vae = pick_fields(AutoencoderConfig, configs["vae"], f"{name}/vae")
     text = pick_fields(TextConfig, configs["text_encoder"], f"{name}/text_encoder")
     return Parts(
@@ -163,7 +170,31 @@ def family_of(config: UNetConfig) -> str:
     return {768: "sd1", 1024: "sd2"}.get(config.context_dim, f"context-{config.context_dim}")
 
 
-def build(make: Callable[[], Module], state: State, what: str, *, device: torch.device, dtype: torch.dtype) -> Module:
+class _Told:
+    """Tells a watch how much of the weights has been read: bytes as they are in the files."""
+
+    def __init__(self, name: str, states: Iterable[State], watch: Watch) -> None:
+        self.name, self.watch, self.done, self.said = name, watch, 0, ""
+        self.size = sum(tensor.nbytes for state in states for tensor in state.values())
+
+    def __call__(self, read: int) -> None:
+        self.done += read
+        said = f"loading {self.name}, {self.done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"
+        self.watch.check()
+        if said != self.said or self.done == self.size:  # not for each of some thousand tensors
+            self.said = said
+            self.watch.tell(self.done / max(self.size, 1), said)
+
+
+def build(
+    make: Callable[[], Module],
+    state: State,
+    what: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    copied: Callable[[int], None] | None = None,
+) -> Module:
     """A module holding exactly these tensors, in evaluation mode; nothing is initialised in vain."""
     try:
         with uninitialised():
@@ -175,7 +206,7 @@ def build(make: Callable[[], Module], state: State, what: str, *, device: torch.
             f"The settings of {what} make no network ({str(error).splitlines()[0]}); expected those of a Stable Diffusion "
             "model, so fetch it again."
         ) from error
-    fill(module, state, what, device=device, dtype=dtype)
+    fill(module, state, what, device=device, dtype=dtype, copied=copied)
     return module.eval().requires_grad_(False)
 
 

@@ -18,6 +18,7 @@ from ldznet_ext.hosts.loading import NETWORKS, PARTS, Parts, read_checkpoint, re
 from ldznet_ext.hosts.sampling import sample
 from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.shapes import Float
+from ldznet_ext.watch import UNWATCHED, Watch
 from ldznet_ext.weights import DEFAULT_MODEL, find_model, model_folders
 
 HUB_FILES = ("*.json", "*.txt", *WEIGHTS)
@@ -103,17 +104,20 @@ def load_backbone(
     source: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    *,
+    watch: Watch = UNWATCHED,
 ) -> StandaloneBackbone:
     """Load a diffusion model.
 
     source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout; the name of
     either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
-    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere.
+    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. watch: told how much
+    of the weights has been read; a cancel stops between two tensors.
     """
     chosen = pick_device(device)
     kind = pick_dtype(dtype, chosen)
     path = find_source(source)
-    return StandaloneBackbone(_read(path, device=chosen, dtype=kind), folder=path.absolute().parent)
+    return StandaloneBackbone(_read(path, device=chosen, dtype=kind, watch=watch), folder=path.absolute().parent)
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

@@ -1,0 +1,96 @@
+"""What lies in the model folders: whole models, checkpoints, heads, and what is damaged; told without loading any of it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ldznet_ext.errors import LdznetError
+from ldznet_ext.weights import HEAD_FORMAT, HeadInfo, find_model, model_folders
+
+MODEL, CHECKPOINT, HEAD, DAMAGED = "model", "checkpoint", "head", "damaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One thing in a model folder. kind: MODEL, CHECKPOINT, DAMAGED or "head ldznet". family: None where it cannot be told
+    without loading it. files: its weights. problem: what is wrong with it, in a sentence, or None.
+    """
+
+    path: Path
+    kind: str
+    family: str | None
+    files: tuple[Path, ...] = field(repr=False)
+    problem: str | None = None
+
+    @cached_property
+    def bytes(self) -> int:
+        """Of its weights."""
+        return sum(file.stat().st_size for file in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loadable:
+    """A model that can be loaded by its name. family: empty where only loading tells. bytes: of its weights' files."""
+
+    name: str
+    family: str
+    bytes: int
+    loaded: bool = False
+
+
+def loadable(loaded: str = "") -> tuple[Loadable, ...]:
+    """Every diffusion model in the model folders, by the name it is found by; the first folder that has it wins."""
+    every = [each for folder in dict.fromkeys(model_folders()) for each in stored(folder)]
+    models = {_name(each): each for each in reversed(every) if each.kind in (MODEL, CHECKPOINT)}
+    return tuple(
+        Loadable(name=name, family=each.family or "", bytes=each.bytes, loaded=name == loaded)
+        for name, each in sorted(models.items())
+        if find_model(name) == each.path
+    )
+
+
+def stored(folder: Path) -> Iterator[Stored]:
+    """What a folder holds, by name; nothing where it is not there."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if (path / "unet").is_dir():
+            files = tuple(sorted(path.rglob("*.safetensors")))
+            yield Stored(path=path, kind=MODEL, family=_family(path), files=files)
+        elif path.suffix == ".safetensors" and path.is_file():
+            kind, family, problem = _about(path)
+            yield Stored(path=path, kind=kind, family=family, files=(path,), problem=problem)
+
+
+def _name(stored: Stored) -> str:
+    """What a model calls itself once it is loaded."""
+    return stored.path.stem if stored.kind == CHECKPOINT else stored.path.name
+
+
+def _about(path: Path) -> tuple[str, str | None, str | None]:
+    """Kind, family and problem of one .safetensors file, from its header alone."""
+    from ldznet_ext.tensors import read_header
+
+    try:
+        metadata, _ = read_header(path)
+        if metadata.get("format") != HEAD_FORMAT:
+            return CHECKPOINT, None, None
+        info = HeadInfo.from_metadata(metadata, path.name)
+    except LdznetError as error:
+        return DAMAGED, None, error.line
+    return f"{HEAD} {info.kind}", info.family, None
+
+
+def _family(folder: Path) -> str | None:
+    """The family of a diffusers folder, by the width of the text states its UNet reads."""
+    from ldznet_ext.hosts.loading import family_of
+
+    try:
+        settings: dict[str, Any] = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        return family_of(SimpleNamespace(context_dim=int(settings["cross_attention_dim"])))  # type: ignore[arg-type]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
