@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ldznet_ext.masks import refine as module
+from ldznet_ext.masks.local import evaluated, fitted
 from ldznet_ext.masks.refine import EPS, prepare, refine
 
 RNG = np.random.default_rng(0)
@@ -72,8 +72,8 @@ def test_tiles_agree_with_the_whole():
     """A picture over the working size is done in tiles: the same as interpolating the models everywhere."""
     picture, _, prob = scene(600, 1100)
     guide = prepare(picture)
-    model = module._model(cv2.resize(prob, guide.small.shape[1::-1], interpolation=cv2.INTER_AREA), guide)
-    whole = module._apply(cv2.resize(model, (1100, 600)), picture.astype(np.float32) / 255)
+    model = fitted(cv2.resize(prob, guide.small.shape[1::-1], interpolation=cv2.INTER_AREA), guide)
+    whole = evaluated(cv2.resize(model, (1100, 600)), picture.astype(np.float32) / 255)
     assert np.abs(refine(prob, guide, rounds=1) - np.clip(whole, prob.min(), prob.max())).max() < 0.01
 
 
