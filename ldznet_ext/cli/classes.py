@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
-from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.errors import PhraseError
+from ldznet_ext.saving.output import OutputFolder, stem_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
-from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.result import FOUND, UNKNOWN
 from ldznet_ext.sampling import Sampling, check_seed
+from ldznet_ext.saving.output import OutputFolder, stem_of
 from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:

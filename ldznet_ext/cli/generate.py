@@ -5,10 +5,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
-from ldznet_ext.cli.output import OutputFolder, slug
+from ldznet_ext.cli.output import slug
 from ldznet_ext.errors import OptionError
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.sampling import DEFAULT_GUIDANCE, Sampling, check_seed
+from ldznet_ext.saving.output import OutputFolder
 from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:

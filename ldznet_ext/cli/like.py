@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
-from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.errors import DataError, PictureError
 from ldznet_ext.request import check_threshold
+from ldznet_ext.saving.output import OutputFolder, stem_of
 
 if TYPE_CHECKING:
     import numpy as np

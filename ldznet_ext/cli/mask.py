@@ -4,10 +4,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, options, outcome
-from ldznet_ext.cli.output import OutputFolder, stem_of
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.request import OPTION, OPTIONS, MaskSettings
 from ldznet_ext.result import FOUND
+from ldznet_ext.saving.output import OutputFolder, stem_of
 
 if TYPE_CHECKING:
     import numpy as np

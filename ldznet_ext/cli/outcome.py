@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console
-from ldznet_ext.cli.output import OutputFolder
-from ldznet_ext.errors import OutputError
+from ldznet_ext.saving.output import OutputFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,15 +33,10 @@ def write_masks(
 
 
 def png(array: "np.ndarray") -> bytes:
-    """uint8 (h w), uint16 (h w) or uint8 RGB (h w 3) as the bytes of a PNG."""
-    import cv2
+    """`saving.png.png`."""
+    from ldznet_ext.saving.png import png as encode
 
-    if array.ndim == 3:
-        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".png", array)
-    if not done:
-        raise OutputError("A picture could not be encoded as PNG; expected enough memory, so use a smaller one.")
-    return encoded.tobytes()
+    return encode(array)
 
 
 def as_object(picture: str, result: "Segmentation", files: dict[str, str]) -> dict[str, Any]:

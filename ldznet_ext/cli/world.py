@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, options
-from ldznet_ext.cli.output import OutputFolder
 from ldznet_ext.errors import OptionError, OutputError
+from ldznet_ext.saving.output import OutputFolder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -50,7 +50,7 @@ def _annotation(mask: np.ndarray) -> dict[str, Any]:
     box = box_of(mask)
     left, top, right, bottom = box or (0, 0, 0, 0)
     return {
-        "segmentation": {"size": [int(side) for side in mask.shape], "counts": encode(mask)},
+        "segmentation": encode(mask),
         "area": int(np.count_nonzero(mask)),
         "bbox": [int(left), int(top), int(right - left), int(bottom - top)],
         "iscrowd": 0,

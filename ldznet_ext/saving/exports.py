@@ -10,6 +10,7 @@ from ldznet_ext.errors import OptionError
 from ldznet_ext.masks.ops import to_sixteen_bits
 from ldznet_ext.masks.overlay import overlay
 from ldznet_ext.saving.coco import coco
+from ldznet_ext.saving.kinds import KINDS, Kind
 from ldznet_ext.saving.ora import Layer, ora
 from ldznet_ext.saving.png import png
 from ldznet_ext.saving.recipe import KEY, Recipe
@@ -41,21 +42,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file. suffix: what follows the name, its kind included. make: the bytes of the file."""
+    """One kind of file, and the function from an item to its bytes."""
 
-    label: str
-    suffix: str
+    kind: Kind
     make: Callable[[Item], bytes] = field(repr=False)
 
     @property
-    def ending(self) -> str:
-        """The suffix without the kind: .png."""
-        return self.suffix[self.suffix.rindex(".") :]
+    def label(self) -> str:
+        """For a button."""
+        return self.kind.label
 
     @property
-    def kind(self) -> str:
-        """The suffix without the ending, or what the ending says: mask, ora."""
-        return self.suffix[: self.suffix.rindex(".")].strip("_") or self.ending[1:]
+    def suffix(self) -> str:
+        """What follows a file's name."""
+        return self.kind.suffix
 
 
 def item_of(
@@ -72,11 +72,11 @@ def item_of(
     mask of every phrase; what a person did by hand belongs to the whole alone."""
     from ldznet_ext.pipeline import apply
 
-    mask = apply(result, settings, edits, picture) if mask is None else mask
+    mask = apply(result, settings, edits=edits, picture=picture) if mask is None else mask
     alone = len(result.phrases) == 1
     layers = []
     for answer in result.phrases:
-        own = mask if alone else apply(replace(result, phrases=(answer,)), settings, None, picture)
+        own = mask if alone else apply(replace(result, phrases=(answer,)), settings, picture=picture)
         if own.any():
             layers.append((answer.text, own))
     return Item(picture=picture, mask=mask, prob=result.prob, recipe=recipe, layers=tuple(layers), stem=stem)
@@ -93,17 +93,6 @@ def cut_out(item: Item) -> np.ndarray:
 
         colours = foreground(item.picture, item.mask)
     return np.dstack([colours, item.mask])
-
-
-def check_exports(names: str) -> tuple[str, ...]:
-    """Names of exports with commas between, each once, in the order given; OptionError for one that there is not."""
-    chosen = tuple(dict.fromkeys(part.strip().lower() for part in names.split(",") if part.strip()))
-    for one in chosen or ("",):
-        if one not in EXPORTS:
-            raise OptionError(
-                f'There is no export "{one:.40}"; expected some of {", ".join(EXPORTS)}, with commas between, so name those.'
-            )
-    return chosen
 
 
 def _mask(item: Item) -> bytes:
@@ -144,13 +133,14 @@ def _recipe(item: Item) -> bytes:
     return item.recipe.to_text().encode("ascii") + b"\n"
 
 
-EXPORTS: dict[str, Export] = {
-    "mask": Export("Mask (PNG, grey, with its recipe)", "_mask.png", _mask),
-    "prob": Export("Probability (PNG, 16 bits grey)", "_prob.png", _prob),
-    "overlay": Export("Mask drawn on the picture (PNG)", "_overlay.png", _overlay),
-    "cutout": Export("Cut-out (PNG, transparent ground)", "_cutout.png", _cutout),
-    "ora": Export("Layers (OpenRaster, for Krita and GIMP)", ".ora", _ora),
-    "coco": Export("COCO annotations (JSON, RLE)", "_coco.json", _coco),
-    "recipe": Export("Recipe (JSON)", "_recipe.json", _recipe),
+_MAKERS = {
+    "mask": _mask,
+    "prob": _prob,
+    "overlay": _overlay,
+    "cutout": _cutout,
+    "ora": _ora,
+    "coco": _coco,
+    "recipe": _recipe,
 }
-"""Every kind of file, by the name that the command line and the API know, in the order in which they are offered."""
+EXPORTS: dict[str, Export] = {name: Export(kind, _MAKERS[name]) for name, kind in KINDS.items()}
+"""Every kind of file by its name, in the order in which they are offered."""

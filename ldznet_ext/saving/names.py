@@ -5,15 +5,17 @@ of its device names, no dot or blank at an end, composed Unicode (macOS decompos
 """
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ldznet_ext.errors import OptionError
+from ldznet_ext.saving.kinds import Kind
 
 if TYPE_CHECKING:
-    from ldznet_ext.saving.exports import Export, Item
+    from ldznet_ext.saving.exports import Item
 
 DEFAULT = "{picture}"
 PLACEHOLDERS: dict[str, str] = {
@@ -44,10 +46,21 @@ def name(pattern: str, item: "Item", number: int, kind: str = "") -> str:
     return _filled(check_pattern(pattern), _values(item, number, kind))
 
 
-def file_name(pattern: str, item: "Item", number: int, export: "Export") -> str:
-    """The whole name of one export of a picture: photo_mask.png, or, where the pattern has {kind}, with its ending alone."""
-    filled = name(pattern, item, number, export.kind)
-    return filled + (export.ending if "{kind}" in pattern else export.suffix)
+def file_names(
+    pattern: str, item: "Item", number: int, kinds: Iterable[Kind], taken: Callable[[str], bool] = lambda name: False
+) -> dict[str, str]:
+    """The names of one picture's files by kind: photo_mask.png, or, where the pattern has {kind}, with its ending alone.
+
+    Where one of them is taken all are numbered: photo-2_mask.png.
+    """
+    bare = {kind: name(pattern, item, number, kind.name) for kind in kinds}
+    ends = {kind: kind.ending if "{kind}" in pattern else kind.suffix for kind in bare}
+    for count in itertools.count(1):
+        mark = f"-{count}" if count > 1 else ""
+        names = {kind.name: f"{stem}{mark}{ends[kind]}" for kind, stem in bare.items()}
+        if not any(map(taken, names.values())):
+            return names
+    raise AssertionError("there is always another number")
 
 
 def check_pattern(pattern: str) -> str:
@@ -64,16 +77,6 @@ def check_pattern(pattern: str) -> str:
     if not pattern.strip(" ./\\"):
         raise OptionError(f'The pattern "{pattern:.60}" names nothing; expected one such as "{DEFAULT}", so give that.')
     return pattern
-
-
-def free(wanted: str, taken: Container[str] | Callable[[str], bool]) -> str:
-    """`wanted`, or where it is taken the same with -2, -3 ... before the ending.
-
-    >>> free("fox_mask.png", {"fox_mask.png", "fox_mask-2.png"})
-    'fox_mask-3.png'
-    """
-    is_taken = taken if callable(taken) else taken.__contains__
-    return next(one for one in _numbered(wanted) if not is_taken(one))
 
 
 def safe(text: str, longest: int = LONGEST_PART) -> str:
@@ -122,14 +125,3 @@ def _filled(pattern: str, values: dict[str, str]) -> str:
     """Each part by itself: a / in a value makes no folder, and neither values nor pattern leave the folder by .."""
     parts = [part for part in pattern.replace("\\", "/").split("/") if part.strip(" .")]
     return "/".join(safe(_FIELD.sub(lambda found: values[found[1]], part)) for part in parts)
-
-
-def _numbered(wanted: str) -> Iterator[str]:
-    yield wanted
-    folder, slash, last = wanted.rpartition("/")
-    stem, dot, ending = last.rpartition(".")
-    stem, dot, ending = (stem, dot, ending) if dot else (last, "", "")
-    count = 1
-    while True:
-        count += 1
-        yield f"{folder}{slash}{stem}-{count}{dot}{ending}"

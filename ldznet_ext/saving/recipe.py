@@ -52,6 +52,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", tuple(self.words))
+        object.__setattr__(self, "edits", self.edits or None)
         alone = self.words[0] if len(self.words) == 1 else ""
         object.__setattr__(self, "settings", replace(self.settings, words=alone))
 
@@ -62,7 +63,7 @@ class Recipe:
         picture = {"name": self.picture, "pixels": self.pixels, "size": list(self.size) if self.size else None}
         rest = {
             "settings": settings,
-            "edits": self.edits.to_mapping() if self.edits is not None else None,
+            "edits": self.edits.to_mapping() if self.edits else None,
             "model": _known({**model, "place": self.place}),
             "picture": _known(picture),
             "painted": self.painted,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from ldznet_ext.errors import OptionError
 from ldznet_ext.request import MaskSettings
-from ldznet_ext.saving.exports import EXPORTS, Item
-from ldznet_ext.saving.names import PLACEHOLDERS, check_pattern, file_name, free, name, safe, spoken
+from ldznet_ext.saving.exports import Item
+from ldznet_ext.saving.kinds import KINDS
+from ldznet_ext.saving.names import PLACEHOLDERS, check_pattern, file_names, name, safe, spoken
 from ldznet_ext.saving.recipe import Recipe
 
 
@@ -25,14 +26,22 @@ def test_every_placeholder_is_filled():
 
 
 def test_the_kind_ends_a_name_unless_the_pattern_says_where():
-    assert file_name("{picture}", item(), 1, EXPORTS["mask"]) == "photo_mask.png"
-    assert file_name("{picture}", item(), 1, EXPORTS["ora"]) == "photo.ora"
-    assert file_name("{kind}/{picture}", item(), 1, EXPORTS["coco"]) == "coco/photo.json"
-    assert {file_name("{kind}s/{number}", item(), 3, one) for one in EXPORTS.values()} >= {
-        "masks/0003.png",
-        "oras/0003.ora",
-    }
-    assert [one.kind for one in EXPORTS.values()] == list(EXPORTS)
+    kinds = [KINDS[one] for one in ("mask", "ora", "coco")]
+    assert list(file_names("{picture}", item(), 1, kinds).values()) == [
+        "photo_mask.png",
+        "photo.ora",
+        "photo_coco.json",
+    ]
+    assert file_names("{kind}s/{number}", item(), 3, kinds) == {
+        "mask": "masks/0003.png", "ora": "oras/0003.ora", "coco": "cocos/0003.json",
+    }  # fmt: skip
+
+
+def test_where_one_name_is_taken_all_are_numbered_together():
+    kinds = [KINDS["mask"], KINDS["ora"]]
+    taken = {"photo.ora", "photo-2_mask.png", "mask/photo.png"}.__contains__
+    assert file_names("{picture}", item(), 1, kinds, taken) == {"mask": "photo-3_mask.png", "ora": "photo-3.ora"}
+    assert file_names("{kind}/{picture}", item(), 1, kinds, taken)["ora"] == "ora/photo-2.ora"
 
 
 @pytest.mark.parametrize(
@@ -72,8 +81,3 @@ def test_long_words_are_cut_and_told_apart():
     one, other = spoken(("a fox " * 40,)), spoken(("a fox " * 40 + "!",))
     assert one != other and one.startswith("a-fox-a-fox") and len(one) < 70
     assert spoken(("!?",)) == "words" and spoken(("狐狸 & 尾",)) == "狐狸-尾"
-
-
-def test_a_taken_name_is_numbered():
-    assert free("a/b.c/mask", {"a/b.c/mask"}) == "a/b.c/mask-2"
-    assert free("mask.png", ()) == "mask.png" and free("x.ora", lambda one: one != "x-4.ora") == "x-4.ora"
