@@ -15,7 +15,7 @@ from ldznet_ext.errors import OptionError
 from ldznet_ext.saving.kinds import Kind
 
 if TYPE_CHECKING:
-    from ldznet_ext.saving.exports import Item
+    from ldznet_ext.saving.exports import Export, Item
 
 DEFAULT = "{picture}"
 PLACEHOLDERS: dict[str, str] = {
@@ -61,6 +61,11 @@ def file_names(
         if not any(map(taken, names.values())):
             return names
     raise AssertionError("there is always another number")
+
+
+def file_name(pattern: str, item: "Item", number: int, export: "Export") -> str:
+    """The name of one file of a picture."""
+    return file_names(pattern, item, number, [export.kind])[export.kind.name]
 
 
 def check_pattern(pattern: str) -> str:

@@ -1,0 +1,196 @@
+"""What was done in a run over many pictures, written down as it is done, so that a run that was killed goes on where it was.
+
+One file a run in the hidden folder `.ldznet` beside the results, a JSON object a line: first what was asked; then for each picture
+which files are about to appear, and, once they are there, the whole of its answer. A line counts only if it is whole. A run is
+known again by what was asked: with other words or settings it is another run.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from ldznet_ext.errors import OutputError
+
+FORMAT = "ldznet-run-1"
+FOLDER = ".ldznet"
+Record = dict[str, Any]
+
+
+class Journal:
+    """The journal of one run in a folder, as a context manager, which keeps every other process out of it.
+
+    asked: all that decides what comes out, as JSON takes it. `mark` of a picture: what changes when the picture does.
+    """
+
+    def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
+        self.folder, self.asked = folder, dict(asked)
+        self.path = folder / FOLDER / f"{name_of(asked)}.jsonl"
+        self.facts: Record = {}
+        """What was settled when the run began, such as the name of its table."""
+        self._places: dict[str, tuple[Any, int]] = {}
+        self._names: set[str] = set()
+        self._begun: Record | None = None
+
+    def __enter__(self) -> "Journal":
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream: IO[bytes] = self.path.open("a+b")
+            self._lock()
+            self._read()
+        except OSError as error:
+            raise self._failed(error) from None
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stream.close()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing of this run was ever done here."""
+        return not self.facts
+
+    def start(self, facts: Mapping[str, Any]) -> None:
+        """Begin a fresh journal; `facts` are read back when it goes on."""
+        self.facts = {"format": FORMAT, "asked": self.asked, **facts}
+        self._append(self.facts)
+
+    def has(self, picture: str, mark: Any) -> bool:
+        """Whether this very picture was done."""
+        return picture in self._places and self._places[picture][0] == mark
+
+    def mine(self, name: str) -> bool:
+        """Whether this run has made a file of this name, in capitals or not: not every file system tells them apart."""
+        return name.casefold() in self._names
+
+    def begin(self, picture: str, files: Iterable[str]) -> None:
+        """Say which files (relative to the folder) are about to appear for a picture."""
+        names = list(files)
+        self._append({"begin": picture, "files": names, "process": os.getpid()})
+        self._names.update(name.casefold() for name in names)
+
+    def finish(self, picture: str, mark: Any, record: Mapping[str, Any]) -> None:
+        """Say that a picture is done; on the disk before this returns."""
+        place = self._append({"picture": picture, "mark": mark, **record})
+        with contextlib.suppress(OSError):  # not every file system can
+            os.fsync(self._stream.fileno())
+        self._places[picture] = (mark, place)
+
+    def record(self, picture: str) -> Record | None:
+        """What was written of a picture, the last time that it was done."""
+        if picture not in self._places:
+            return None
+        self._stream.seek(self._places[picture][1])
+        return json.loads(self._stream.readline())
+
+    def _append(self, record: Mapping[str, Any]) -> int:
+        line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+        try:
+            place = self._stream.seek(0, os.SEEK_END)
+            self._stream.write(line)
+            self._stream.flush()
+        except OSError as error:
+            raise self._failed(error) from None
+        return place
+
+    def _read(self) -> None:
+        """All whole lines; what a kill left of the last one goes, and so do the files it was in the middle of."""
+        place = 0
+        self._stream.seek(0)
+        for line in self._stream:
+            record = _parsed(line)
+            if record is None:
+                break
+            self._take(record, place)
+            place += len(line)
+        self._stream.truncate(place)
+        if self._begun is not None:
+            _sweep(self.folder, self._begun)
+
+    def _take(self, record: Record, place: int) -> None:
+        if "asked" in record:
+            self.facts = record
+        elif "begin" in record:
+            self._names.update(name.casefold() for name in record["files"])
+            self._begun = record
+        elif "picture" in record:
+            self._places[record["picture"]] = (record["mark"], place)
+            self._begun = None
+
+    def _lock(self) -> None:
+        """Let go by the system itself, also where the process is killed."""
+        try:
+            _exclusively(self._stream)
+        except OSError:
+            self._stream.close()
+            raise OutputError(
+                f"Another process is at work on the same run in '{self.folder}'; expected one at a time, so wait for it or name "
+                "another folder."
+            ) from None
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"The journal '{self.path}' cannot be written ({error.strerror or error}); expected a writable place with space, so "
+            "free some or name another folder."
+        )
+
+
+def name_of(asked: Mapping[str, Any]) -> str:
+    """Ten hexadecimal digits that stand for what was asked."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode("ascii")).hexdigest()[:10]
+
+
+def runs_in(folder: Path) -> Iterator[Record]:
+    """What was asked and settled in every run of a folder, the latest first; damaged journals are passed over."""
+    with contextlib.suppress(OSError):
+        for path in sorted((folder / FOLDER).glob("*.jsonl"), key=lambda one: -one.stat().st_mtime):
+            with contextlib.suppress(OSError), path.open("rb") as stream:
+                record = _parsed(stream.readline())
+                if record is not None and isinstance(record.get("asked"), dict):
+                    yield record
+
+
+def files_in(folder: Path) -> set[str]:
+    """The names of all files that runs have made in a folder."""
+    names: set[str] = set()
+    with contextlib.suppress(OSError):
+        for path in (folder / FOLDER).glob("*.jsonl"):
+            with contextlib.suppress(OSError), path.open("rb") as stream:
+                for record in map(_parsed, stream):
+                    names.update(record["files"] if record and "begin" in record else ())
+    return names
+
+
+def _parsed(line: bytes) -> Record | None:
+    """A line's object, or None where it is not whole."""
+    if not line.endswith(b"\n"):
+        return None
+    with contextlib.suppress(ValueError):
+        record = json.loads(line)
+        return record if isinstance(record, dict) else None
+    return None
+
+
+def _sweep(folder: Path, begun: Record) -> None:
+    """Take away what the killed process had put aside; files that are in place already are written anew."""
+    for name in begun["files"]:
+        for part in (folder / name).parent.glob(f".ldznet-{begun['process']}-*.part"):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _exclusively(stream: IO[bytes]) -> None:
+    """OSError where another process has the file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        stream.seek(1 << 30)  # a byte that is never written: others may read all that are
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        return
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
