@@ -36,6 +36,7 @@ COMMANDS = {
     "models": "list the models and heads that are found, with sizes and SHA-256",
     "export-checkpoint": "write a model as a checkpoint that A1111, Forge and reForge load",
     "report": "train and compare the networks, write docs/results.md",
+    "serve": "the app in a browser, and the API, on this machine",
     "demo": "the whole walk, end to end, into demo/index.html",
     "doctor": "say what is installed, what works, what is missing",
 }

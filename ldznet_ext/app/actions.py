@@ -1,0 +1,155 @@
+"""What a page may ask for, with plain values in and a mapping out (see `telling`): no Gradio, no web framework.
+
+Whatever is refused becomes a sentence and leaves the work as it was. `asking` calls the model, waits for its turn, tells how far
+it is and can be cancelled; what is here needs no model and is quick.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from ldznet_ext.app import strings
+from ldznet_ext.app.by_hand import draw, pointed
+from ldznet_ext.app.drawing import with_cuts
+from ldznet_ext.app.room import Room
+from ldznet_ext.app.telling import told
+from ldznet_ext.app.work import Moment, Work
+from ldznet_ext.errors import CancelledError, LdznetError, PictureError
+from ldznet_ext.masks.edits import Edits
+from ldznet_ext.masks.loading import load_picture
+from ldznet_ext.ui.desk import about_of
+from ldznet_ext.ui.handlers import only
+from ldznet_ext.ui.messages import complaint, remark
+
+log = logging.getLogger(__name__)
+Step = Callable[[Work], Work]
+Answer = dict[str, Any]
+LARGEST = 64 << 20
+"""Bytes of a picture's file that are taken."""
+
+
+def show(room: Room, handle: str, say: str = "") -> Answer:
+    """A work as it stands."""
+    return told(handle, room.works.get(handle), about_of(room.desk), say)
+
+
+def change(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
+    """Do something, make it the work's next moment, and tell; what is refused or fails is told and changes nothing."""
+    try:
+        step = do()
+        work = room.works.change(handle, step)
+    except CancelledError:
+        return show(room, handle, remark(strings.CANCELLED))
+    except LdznetError as error:
+        return show(room, handle, complaint(error))
+    except Exception as error:
+        log.exception("LD-ZNet's app")
+        return show(room, handle, complaint(strings.FAILED.format(kind=type(error).__name__, error=error)))
+    return told(handle, work, about_of(room.desk))
+
+
+def now(room: Room, handle: str) -> Moment:
+    """What a page shows."""
+    return room.works.get(handle).now
+
+
+def open_picture(room: Room, handle: str, content: bytes, name: str) -> Answer:
+    """A picture that was dropped in, pasted or chosen; what was done to the one before stays in the history."""
+
+    def read() -> Step:
+        picture = load_picture(_image(content))
+        stem = PurePath(name.replace("\\", "/")).stem[:80] or "picture"
+        return lambda work: work.then(Moment(label=strings.DONE["open"], picture=picture, name=stem))
+
+    return change(room, handle, read)
+
+
+def pick(room: Room, handle: str, number: int) -> Answer:
+    """One of the prompt's things, counted from 1, as the mask."""
+
+    def take() -> Step:
+        moment = now(room, handle)
+        scene = moment.scene
+        if scene is None or not 1 <= number <= len(scene.phrases):
+            raise PictureError("There is no such part; expected one of those that are listed, so look for parts again.")
+        text = scene.phrases[number - 1].text
+        settings = replace(moment.settings, words=_quoted(text))
+        fresh = replace(moment, label=text, result=only(scene, text), settings=settings, edits=Edits(), before=None)
+        return lambda work: work.then(fresh)
+
+    return change(room, handle, take)
+
+
+def cut(room: Room, handle: str, cuts: Mapping[str, Any]) -> Answer:
+    """Other settings, after a control was let go; several in a row are one moment of the history."""
+
+    def again() -> Step:
+        moment = now(room, handle)
+        settings = with_cuts(moment.settings, cuts)
+        if settings == moment.settings:
+            return lambda work: work
+        fresh = replace(moment, label=strings.DONE["cut"], settings=settings)
+        return lambda work: work.then(fresh, merge=True)
+
+    return change(room, handle, again)
+
+
+def stroke(
+    room: Room, handle: str, points: Sequence[tuple[float, float]], radius: float, *, erase: bool, snap: bool
+) -> Answer:
+    """A stroke of the brush, (x, y) in pixels of the picture, added or erased."""
+    label = strings.DONE["erase" if erase else "add"]
+    return change(room, handle, lambda: _next(draw(now(room, handle), points, radius, erase=erase, snap=snap), label))
+
+
+def point(room: Room, handle: str, x: float, y: float, *, alone: bool) -> Answer:
+    """A click on a piece of the mask: it goes, or comes back; alone: all others go."""
+    return change(room, handle, lambda: _next(*pointed(now(room, handle), x, y, alone=alone)))
+
+
+def clear(room: Room, handle: str) -> Answer:
+    """Without anything that was done by hand."""
+    return change(room, handle, lambda: _next(replace(now(room, handle), edits=Edits()), strings.DONE["clear"]))
+
+
+def go(room: Room, handle: str, by: int | None = None, to: int | None = None) -> Answer:
+    """Back and forth in the history, by steps or to a place."""
+    return change(room, handle, lambda: lambda work: work.go(work.at + (by or 0) if to is None else to))
+
+
+def _next(moment: Moment, label: str) -> Step:
+    return lambda work: work.then(replace(moment, label=label))
+
+
+def _quoted(text: str) -> str:
+    from ldznet_ext.prompt.write import quoted
+
+    return quoted(text)
+
+
+def _image(content: bytes) -> Any:
+    """A PIL image that is yet to be read; PictureError in a sentence for what is none."""
+    from PIL import Image
+
+    if len(content) > LARGEST:
+        raise PictureError(f"The picture has over {LARGEST >> 20} MB; expected less, so shrink it first.")
+    try:
+        return Image.open(io.BytesIO(content))
+    except Image.DecompressionBombError:
+        raise PictureError(
+            "The picture has far more than 100 megapixels; expected at most that, so shrink it."
+        ) from None
+    except Exception:  # Pillow's plugins raise anything on a damaged header
+        raise PictureError(
+            "This is no picture that can be read; expected PNG, JPEG, WebP, GIF, BMP or TIFF, so choose one of those."
+        ) from None
+
+
+def same_picture(one: Moment, other: Moment) -> bool:
+    """Whether two moments are of one picture."""
+    return one.picture is other.picture or np.array_equal(one.picture, other.picture)

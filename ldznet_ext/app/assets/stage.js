@@ -1,0 +1,118 @@
+// The stage: the picture, and over it one of its views. It draws what the server answers at the size of the screen.
+
+import { $, address, bitmap, now } from "./wire.js"
+import * as tints from "./tints.js"
+
+const MOST = 1_800_000 // pixels drawn at once: more than any screen shows of one picture
+const kept = { picture: "", mask: null, heat: null, parts: null, numbers: null, part: new Map() }
+export const view = { name: "overlay", lit: 0, held: false }
+export const timing = { drawn: 0 }
+
+export async function show(told, before) {
+  $("ldz-inner").style.setProperty("--ratio", told.size[1] / told.size[0])
+  Object.assign(kept, { heat: null, parts: null, numbers: null })
+  kept.part.clear()
+  const url = `app/${told.handle}/picture.png?v=${told.revision}`
+  const same = before.handle === told.handle && before.pictured === told.pictured
+  const picture = $("ldz-picture")
+  const loaded = same ? Promise.resolve() : load(picture, url)
+  const mask = bitmap(address("mask.png"))
+  await loaded
+  kept.mask = await mask
+  compare(false)
+  if (told.before) $("ldz-before").querySelector("img").src = address("before.png")
+  await draw()
+}
+
+async function load(image, url) {
+  const next = new Image()
+  next.src = url
+  await next.decode()
+  image.src = url
+}
+
+// The mask at settings that are only tried so far: while a slider is dragged.
+let asked = 0
+export async function preview(cuts) {
+  const mine = ++asked
+  const fresh = await bitmap(address("mask.png", cuts))
+  if (mine < asked) return
+  kept.mask = fresh
+  await draw()
+}
+
+export async function draw() {
+  const canvas = $("ldz-over"), inner = $("ldz-inner")
+  const box = inner.getBoundingClientRect()
+  if (!box.width || !kept.mask) return
+  const ratio = Math.min(Math.max(window.devicePixelRatio || 1, 1), 2, Math.sqrt(MOST / (box.width * box.height)))
+  const width = Math.max(1, Math.round(box.width * ratio)), height = Math.max(1, Math.round(box.height * ratio))
+  const name = view.held ? "picture" : view.name
+  const image = await painted(name, width, height, ratio)
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
+  const context = canvas.getContext("2d")
+  context.clearRect(0, 0, width, height)
+  if (image) context.putImageData(image, 0, 0)
+  if (name === "cutout") {
+    context.globalCompositeOperation = "source-in"
+    context.drawImage($("ldz-picture"), 0, 0, width, height)
+    context.globalCompositeOperation = "source-over"
+  }
+  inner.dataset.view = name
+  timing.drawn = performance.now()
+  $("ldz-frame").dataset.drawn = ++drawings
+}
+let drawings = 0
+
+async function painted(name, width, height, ratio) {
+  if (name === "overlay") return tints.overlay(kept.mask, width, height, ratio > 1.4 ? 2 : 1)
+  if (name === "mask") return tints.plain(kept.mask, width, height)
+  if (name === "cutout") return tints.alpha(kept.mask, width, height)
+  if (name === "heat") return tints.heat(kept.heat ??= await bitmap(address("heat.png")), width, height)
+  if (name === "regions") return tints.parts(await parts(), width, height, colours(), view.lit)
+  return null
+}
+
+async function parts() {
+  return kept.parts ??= await bitmap(address("parts.png"))
+}
+
+const colours = () => Object.fromEntries(now.parts.filter(part => part.there).map(part => [part.number, tints.rgb(part.colour)]))
+
+// Which of the prompt's things is at a place of the picture; 0 for none.
+export async function partAt(x, y) {
+  const picture = await parts()
+  kept.numbers ??= tints.numbers(picture)
+  return kept.numbers.data[4 * (Math.floor(y) * picture.width + Math.floor(x))] || 0
+}
+
+export function choose(name) {
+  view.name = name
+  for (const each of document.querySelectorAll("[data-view]")) {
+    if (each.tagName === "BUTTON") each.setAttribute("aria-checked", each.dataset.view === name)
+  }
+  return draw()
+}
+
+// Point at one of the prompt's things: it is lit while the pointer is there.
+export function light(number) {
+  if (view.lit === number) return
+  view.lit = number
+  if (view.name === "regions") draw()
+}
+
+export function compare(on) {
+  const before = $("ldz-before")
+  before.hidden = !(on && now.before)
+  if (!before.hidden) before.style.setProperty("--at", "50%")
+}
+
+// From a place on the screen to (x, y) of the picture, and how many of its pixels one of the screen's is.
+export function place(event) {
+  const box = $("ldz-over").getBoundingClientRect(), [height, width] = now.size
+  return {
+    x: (event.clientX - box.left) / box.width * width,
+    y: (event.clientY - box.top) / box.height * height,
+    scale: width / box.width,
+  }
+}

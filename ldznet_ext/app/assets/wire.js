@@ -1,0 +1,41 @@
+// Talking to the app's own routes, and the few helpers that all scripts share.
+
+export const $ = id => document.getElementById(id)
+export const says = window.ldzSays
+export const now = { handle: "", revision: -1 }
+
+export function address(name, query = {}) {
+  const asked = new URLSearchParams({ v: now.revision, ...query })
+  return `app/${now.handle}/${name}?${asked}`
+}
+
+export async function post(what, given = {}) {
+  const answer = await fetch(`app/${now.handle}/do/${what}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given),
+  })
+  return read(answer)
+}
+
+export async function send(file) {
+  const named = encodeURIComponent(file.name || "pasted.png")
+  return read(await fetch(`app/${now.handle}/open?name=${named}`, { method: "POST", body: file }))
+}
+
+async function read(answer) {
+  if (answer.status === 404) location.reload() // the work is no longer kept: begin anew
+  const told = await answer.json()
+  if (!answer.ok) throw new Error(told.error)
+  return told
+}
+
+export async function bitmap(url) {
+  const answer = await fetch(url)
+  if (!answer.ok) throw new Error((await answer.json()).error)
+  return createImageBitmap(await answer.blob())
+}
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties)
+  made.append(...children)
+  return made
+}

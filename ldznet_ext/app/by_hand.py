@@ -1,0 +1,106 @@
+"""What a hand does to a mask: strokes added and erased, pieces that were clicked."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from ldznet_ext.app import strings
+from ldznet_ext.app.drawing import mask_of
+from ldznet_ext.app.work import Moment
+from ldznet_ext.errors import OptionError
+from ldznet_ext.geometry import Size
+from ldznet_ext.masks import brush
+from ldznet_ext.result import FOUND, PhraseResult, Segmentation
+
+HAND = "by hand"
+PLAIN = {"grow": 0, "feather": 0.0, "invert": False, "holes": False, "soft": False, "alpha": False}
+"""Settings under which a mask's pieces are those that a click keeps or drops."""
+
+
+def draw(moment: Moment, points: Sequence[tuple[float, float]], radius: float, *, erase: bool, snap: bool) -> Moment:
+    """The moment with a stroke added to its mask, or taken from it."""
+    if snap:
+        fresh = brush.snapped(moment.picture, points, radius)
+    else:
+        fresh = brush.stroke(points, radius, moment.size)
+    add, gone = moment.edits.add, moment.edits.erase
+    if erase:
+        edits = replace(moment.edits, add=_without(add, fresh), erase=_with(gone, fresh))
+    else:
+        edits = replace(moment.edits, add=_with(add, fresh), erase=_without(gone, fresh))
+    result = by_hand(moment) if moment.result is None else moment.result
+    return replace(moment, edits=edits, result=result)
+
+
+def pointed(moment: Moment, x: float, y: float, *, alone: bool) -> tuple[Moment, str]:
+    """The moment after a click on a piece of its mask, and what became of the piece.
+
+    A piece that is there goes, one that went comes back; alone: all others go. OptionError where there is none.
+    """
+    if moment.result is None:
+        raise OptionError("There is no mask yet; expected one with pieces to click, so type words first.")
+    pieces = _pieces(moment)
+    place = _nearest(pieces, x, y)
+    edits, mine = moment.edits, pieces[place[1], place[0]]
+    if alone:
+        return replace(moment, edits=replace(edits, keep=(place,), drop=())), strings.DONE["only"]
+    back = tuple(point for point in edits.drop if pieces[_inside(point, pieces)] != mine)
+    if len(back) < len(edits.drop):
+        return replace(moment, edits=replace(edits, drop=back)), strings.DONE["keep"]
+    if edits.keep and all(pieces[_inside(point, pieces)] != mine for point in edits.keep):
+        return replace(moment, edits=replace(edits, keep=(*edits.keep, place))), strings.DONE["keep"]
+    kept = tuple(point for point in edits.keep if pieces[_inside(point, pieces)] != mine)
+    if edits.keep and kept:
+        return replace(moment, edits=replace(edits, keep=kept)), strings.DONE["drop"]
+    return replace(moment, edits=replace(edits, keep=(), drop=(*edits.drop, place))), strings.DONE["drop"]
+
+
+def by_hand(moment: Moment) -> Segmentation:
+    """An answer in which nothing is found but by the hand: its map is 0 everywhere."""
+    prob = np.zeros(moment.size, np.float32)
+    drawn = PhraseResult(text=HAND, status=FOUND, score=1.0, prob=prob, box=None, area=0)
+    return Segmentation(
+        size=Size(*moment.size),
+        method=HAND,
+        model="",
+        familiar=None,
+        phrases=(drawn,),
+        prob=prob,
+        mask=np.zeros(moment.size, bool),
+        seconds={},
+        unet_calls=0,
+    )
+
+
+def _pieces(moment: Moment) -> np.ndarray:
+    """int32 (h w): the number of the piece at each pixel, 0 for none, before any was dropped and before any shaping."""
+    edits = replace(moment.edits, keep=(), drop=())
+    mask = mask_of(replace(moment, settings=replace(moment.settings, **PLAIN)), edits=edits)
+    return cv2.connectedComponents((mask > 127).astype(np.uint8), connectivity=8)[1]
+
+
+def _nearest(pieces: np.ndarray, x: float, y: float, reach: int = 12) -> tuple[int, int]:
+    """(x, y) of a pixel of the piece that was clicked, or of one close by; OptionError where none is."""
+    height, width = pieces.shape
+    column, row = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
+    top, left = max(0, row - reach), max(0, column - reach)
+    rows, columns = np.nonzero(pieces[top : row + reach + 1, left : column + reach + 1])
+    if not len(rows):
+        raise OptionError("No piece of the mask is here; expected a click on one, so click the mask.")
+    best = int(np.argmin((rows + top - row) ** 2 + (columns + left - column) ** 2))
+    return int(columns[best]) + left, int(rows[best]) + top
+
+
+def _inside(point: tuple[float, float], pieces: np.ndarray) -> tuple[int, int]:
+    """Row and column of an (x, y)."""
+    return min(int(point[1]), pieces.shape[0] - 1), min(int(point[0]), pieces.shape[1] - 1)
+
+
+def _with(mask: np.ndarray | None, more: np.ndarray) -> np.ndarray:
+    return more if mask is None else mask | more
+
+
+def _without(mask: np.ndarray | None, less: np.ndarray) -> np.ndarray | None:
+    return None if mask is None else mask & ~less

@@ -1,0 +1,92 @@
+"""The pictures that the page asks for while it shows a moment: picture, mask, heat, parts, one part. Bytes of a PNG each.
+
+Shapes come from `pipeline.apply` alone; the page only tints what it is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ldznet_ext.app.work import Moment
+from ldznet_ext.errors import OptionError
+from ldznet_ext.masks.edits import Edits
+from ldznet_ext.request import OPTION, MaskSettings
+from ldznet_ext.result import FOUND, PhraseResult, Segmentation
+
+QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+"""It is read once, by a browser on the same machine."""
+
+
+def mask_of(moment: Moment, cuts: Mapping[str, Any] | None = None, edits: Edits | None = None) -> np.ndarray:
+    """The mask, uint8 (h w); empty where nothing was asked or drawn. cuts: settings that replace the moment's."""
+    from ldznet_ext.pipeline import apply
+
+    if moment.result is None:
+        return np.zeros(moment.size, np.uint8)
+    settings = with_cuts(moment.settings, cuts) if cuts else moment.settings
+    return apply(moment.result, settings, moment.edits if edits is None else edits, moment.picture)
+
+
+def with_cuts(settings: MaskSettings, cuts: Mapping[str, Any]) -> MaskSettings:
+    """Settings with some of the page's values in place of theirs; OptionError for what is none of ours or out of range."""
+    given = {name: OPTION[name].from_widget(_number(value)) for name, value in cuts.items() if name in OPTION}
+    if len(given) != len(cuts):
+        raise OptionError(f"There is no setting {', '.join(sorted(cuts.keys() - OPTION.keys()))}; reload the page.")
+    return replace(settings, **given)
+
+
+def heat_of(moment: Moment) -> np.ndarray:
+    """The probability, uint8 (h w)."""
+    from ldznet_ext.masks.shape import to_grey
+
+    return np.zeros(moment.size, np.uint8) if moment.result is None else to_grey(moment.result.prob)
+
+
+def parts_of(moment: Moment) -> np.ndarray:
+    """Which of the prompt's things each pixel belongs to, uint8 (h w): its number from 1, 0 for none that was found."""
+    labels = np.zeros(moment.size, np.uint8)
+    if moment.scene is None:
+        return labels
+    best = np.full(moment.size, _cut(moment.scene), np.float32)
+    for number, phrase in enumerate(moment.scene.phrases[:255], 1):
+        if phrase.status == FOUND:
+            better = phrase.prob > best
+            labels[better] = number
+            np.copyto(best, phrase.prob, where=better)
+    return labels
+
+
+def part_of(moment: Moment, number: int) -> np.ndarray:
+    """One of the prompt's things as a mask, uint8 (h w), whether it counts as found or not."""
+    return (_phrase(moment, number).prob > _cut(moment.scene)).astype(np.uint8) * np.uint8(255)
+
+
+def png(array: np.ndarray) -> bytes:
+    """uint8 (h w) or (h w 3) RGB as a PNG."""
+    done, data = cv2.imencode(".png", array if array.ndim == 2 else array[..., ::-1], QUICK)
+    if not done:
+        raise OptionError("The picture could not be written as PNG; expected one of at most 65,535 pixels a side.")
+    return data.tobytes()
+
+
+def _phrase(moment: Moment, number: int) -> PhraseResult:
+    if moment.scene is None or not 1 <= number <= len(moment.scene.phrases):
+        raise OptionError("There is no such part; expected one of those that are listed, so look for parts again.")
+    return moment.scene.phrases[number - 1]
+
+
+def _cut(result: Segmentation | None) -> float:
+    return 0.5 if result is None else float(result.provenance.get("mask_threshold", 0.5))
+
+
+def _number(value: Any) -> Any:
+    """A text of an address as what it says: "12" is 12."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value

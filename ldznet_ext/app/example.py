@@ -1,0 +1,67 @@
+"""What every page begins with: a picture that comes with the app, what is in it, and the mask of one word.
+
+It is found while the server starts, so that the first screen shows it at once and the first click costs one answer.
+"""
+
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldznet_ext.app import strings
+from ldznet_ext.app.work import Moment, Work
+from ldznet_ext.errors import LdznetError
+from ldznet_ext.masks.loading import load_picture
+from ldznet_ext.request import MaskSettings
+from ldznet_ext.ui.handlers import only
+
+if TYPE_CHECKING:
+    from ldznet_ext.hosts.desk import StandaloneDesk
+
+PICTURE = Path(__file__).parent / "assets" / "example.webp"
+PROMPT = "two owls on snow at night, a brick wall, grass"
+WORDS = "owls"
+log = logging.getLogger(__name__)
+
+
+class Example:
+    """The work that pages begin with. It is made once, in a thread of its own; until then they begin with the picture alone."""
+
+    def __init__(self, desk: "StandaloneDesk") -> None:
+        self.desk = desk
+        self.ready = threading.Event()
+        self._work = Work(moments=(plain(),))
+
+    def start(self) -> None:
+        """Load the model and find what is in the picture, without keeping anybody waiting."""
+        threading.Thread(target=self.make, name="ldznet-example", daemon=True).start()
+
+    def make(self) -> None:
+        """The same, now."""
+        try:
+            self._work = Work(moments=(answered(self.desk),))
+        except LdznetError as error:
+            log.warning("The example was not masked: %s", error)
+        except Exception:
+            log.exception("The example was not masked.")
+        finally:
+            self.ready.set()
+
+    def work(self, patience: float = 0.0) -> Work:
+        """What a page begins with; patience: seconds that are waited for the mask."""
+        self.ready.wait(patience)
+        return self._work
+
+
+def plain() -> Moment:
+    """The picture alone."""
+    return Moment(label=strings.DONE["begin"], picture=load_picture(PICTURE), name=PICTURE.stem, prompt=PROMPT)
+
+
+def answered(desk: "StandaloneDesk") -> Moment:
+    """The picture, everything its prompt names, and the mask of one of them."""
+    settings = MaskSettings()
+    moment = plain()
+    scene = desk.regions(moment.picture, PROMPT, settings)
+    return replace(moment, scene=scene, result=only(scene, WORDS), settings=replace(settings, words=WORDS))

@@ -1,0 +1,66 @@
+"""`ldznet serve`: the app in a browser, and the API, on this machine."""
+
+import argparse
+import sys
+
+from ldznet_ext.cli import console, options
+from ldznet_ext.errors import OptionError
+
+EXTRA = ("gradio", "fastapi", "uvicorn")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to answer at (default: 127.0.0.1, this machine alone)"
+    )
+    parser.add_argument("--port", type=options.whole, help="port (default: 7870, or the next that is free)")
+    parser.add_argument("--token", default="", help="asked of everyone; needed for any other --host (or LDZNET_TOKEN)")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
+    parser.add_argument("--no-page", dest="page", action="store_false", help="the API alone, without the app's page")
+    options.add_backbone(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    _check_packages(args.page)
+    from ldznet_ext.app.server import Serving, application, bound, checked, serve
+    from ldznet_ext.hosts.desk import StandaloneDesk
+
+    serving = Serving(host=args.host, port=args.port, token=args.token, page=args.page)
+    token = checked(serving)
+    listening = bound(serving.host, serving.port)
+    desk = StandaloneDesk(args.model, device=args.device, dtype=args.dtype)
+    address = _address(serving.host, listening.getsockname()[1])
+    with console.quiet_output():
+        app = application(desk, token=token, page=serving.page)
+
+    def ready() -> None:
+        console.tell(f"{'The app' if serving.page else 'The API'} is at {address}  (Ctrl-C ends it)")
+        if args.browser and serving.page and sys.stdout.isatty():
+            _open(address)
+
+    serve(app, listening, ready)
+    return 0
+
+
+def _address(host: str, port: int) -> str:
+    name = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    webbrowser.open(address)
+
+
+def _check_packages(page: bool) -> None:
+    import importlib.util
+
+    missing = [name for name in EXTRA if (page or name != "gradio") and importlib.util.find_spec(name) is None]
+    if missing:
+        raise OptionError(
+            f"The app needs {', '.join(missing)}; expected {'it' if len(missing) == 1 else 'them'}, so run `make app`, or "
+            "`pip install 'ldznet-ext[app]'`."
+        )
