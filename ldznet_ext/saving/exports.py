@@ -67,15 +67,19 @@ def item_of(
     stem: str,
     edits: "Edits | None" = None,
     mask: np.ndarray | None = None,
+    layered: bool = True,
 ) -> Item:
-    """A result as it is saved: its mask cut and shaped as the settings say (or `mask`, where that was done already), and so the
-    mask of every phrase; what a person did by hand belongs to the whole alone."""
+    """A result as it is saved: its mask cut and shaped as the settings say, and so the mask of every phrase.
+
+    What a person did by hand belongs to the whole alone. mask: the whole, where that was done already. layered: whether anything
+    that is saved has the phrases apart; else they need not be cut.
+    """
     from ldznet_ext.pipeline import apply
 
     mask = apply(result, settings, edits=edits, picture=picture) if mask is None else mask
     alone = len(result.phrases) == 1
     layers = []
-    for answer in result.phrases:
+    for answer in result.phrases if layered else ():
         own = mask if alone else apply(replace(result, phrases=(answer,)), settings, picture=picture)
         if own.any():
             layers.append((answer.text, own))

@@ -1,15 +1,15 @@
 """What was done in a run over many pictures, written down as it is done, so that a run that was killed goes on where it was.
 
-One file a run in the hidden folder `.ldznet` beside the results, a JSON object a line: first what was asked; then for each picture
-which files are about to appear, and, once they are there, the whole of its answer. A line counts only if it is whole. A run is
-known again by what was asked: with other words or settings it is another run.
+One file a run in the hidden folder `.ldznet` beside the results, a JSON object a line: first what was asked; then for each
+picture which files are about to appear, and, once they are there, the whole of its answer. A line counts only if it is whole. A
+run is known again by what was asked: with other words or settings it is another run.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -67,18 +67,24 @@ class Journal:
         """Whether this run has made a file of this name, in capitals or not: not every file system tells them apart."""
         return name.casefold() in self._names
 
-    def begin(self, picture: str, files: Iterable[str]) -> None:
-        """Say which files (relative to the folder) are about to appear for a picture."""
-        names = list(files)
-        self._append({"begin": picture, "files": names, "process": os.getpid()})
-        self._names.update(name.casefold() for name in names)
+    def names(self, picture: str) -> dict[str, str]:
+        """The files by kind that this run has made, or was in the middle of making, of a picture; they may be written anew."""
+        if self._begun is not None and self._begun["begin"] == picture:
+            return self._begun["files"]
+        return (self.record(picture) or {}).get("files", {})
+
+    def begin(self, picture: str, files: Mapping[str, str]) -> None:
+        """Say which files (by kind, relative to the folder) are about to appear for a picture."""
+        self._begun = {"begin": picture, "files": dict(files), "process": os.getpid()}
+        self._append(self._begun)
+        self._names.update(name.casefold() for name in files.values())
 
     def finish(self, picture: str, mark: Any, record: Mapping[str, Any]) -> None:
         """Say that a picture is done; on the disk before this returns."""
         place = self._append({"picture": picture, "mark": mark, **record})
         with contextlib.suppress(OSError):  # not every file system can
             os.fsync(self._stream.fileno())
-        self._places[picture] = (mark, place)
+        self._places[picture], self._begun = (mark, place), None
 
     def record(self, picture: str) -> Record | None:
         """What was written of a picture, the last time that it was done."""
@@ -115,7 +121,7 @@ class Journal:
         if "asked" in record:
             self.facts = record
         elif "begin" in record:
-            self._names.update(name.casefold() for name in record["files"])
+            self._names.update(name.casefold() for name in record["files"].values())
             self._begun = record
         elif "picture" in record:
             self._places[record["picture"]] = (record["mark"], place)
@@ -161,7 +167,7 @@ def files_in(folder: Path) -> set[str]:
         for path in (folder / FOLDER).glob("*.jsonl"):
             with contextlib.suppress(OSError), path.open("rb") as stream:
                 for record in map(_parsed, stream):
-                    names.update(record["files"] if record and "begin" in record else ())
+                    names.update(record["files"].values() if record and "begin" in record else ())
     return names
 
 
@@ -177,7 +183,7 @@ def _parsed(line: bytes) -> Record | None:
 
 def _sweep(folder: Path, begun: Record) -> None:
     """Take away what the killed process had put aside; files that are in place already are written anew."""
-    for name in begun["files"]:
+    for name in begun["files"].values():
         for part in (folder / name).parent.glob(f".ldznet-{begun['process']}-*.part"):
             with contextlib.suppress(OSError):
                 part.unlink()

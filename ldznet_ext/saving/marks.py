@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ldznet_ext.backbone import Backbone
+    from ldznet_ext.segmenters.base import Segmenter
 
 PARTS = ("unet", "vae", "text_encoder")
 SAMPLED = 32
@@ -58,6 +59,19 @@ def place_mark(backbone: "Backbone") -> str:
     if device is None or dtype is None:
         return ""
     return f"{getattr(device, 'type', device)} {str(dtype).removeprefix('torch.')}"
+
+
+def facts_of(backbone: "Backbone", segmenter: "Segmenter") -> dict[str, str]:
+    """All that decides a result besides the picture, the words and the settings."""
+    head = str(getattr(segmenter, "source", ""))
+    return {
+        "method": segmenter.name,
+        "model": backbone.name,
+        "weights": weights_mark(backbone),
+        "head": head,
+        "head_weights": head_mark(head, backbone),
+        "place": place_mark(backbone),
+    }
 
 
 def _sampled(module: "nn.Module") -> bytes:

@@ -10,9 +10,9 @@ from typing import Any
 from ldznet_ext.errors import OutputError
 
 COLUMNS = ("picture", "phrase", "status", "score", "area", "left", "top", "right", "bottom", "seconds", "file", "error")
-"""area in pixels; left, top, right, bottom: the box of the phrase's mask, right and bottom just outside, empty where there is none.
-seconds: what the picture took. file: its mask, or the first file that was saved. error: why there is no answer; the rest is empty
-then. A picture that could not be read has one row, with the status "error"."""
+"""area in pixels; left, top, right, bottom: the box of the phrase's mask, right and bottom just outside, empty where there is
+none. seconds: what the picture took. file: its mask, or the first file that was saved. error: why there is no answer. A picture
+that could not be read has one row, with the status "error"."""
 ERROR = "error"
 
 
@@ -32,16 +32,17 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
-            table = csv.DictWriter(stream, COLUMNS, restval="")
+            table: csv.DictWriter[str] = csv.DictWriter(stream, COLUMNS, restval="")
             table.writeheader()
             table.writerows(rows)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, path)
     except OSError as error:
+        reason = error.strerror or error
         raise OutputError(
-            f"The table '{path}' could not be written ({error.strerror or error}); expected a writable place with enough space, so "
-            "free some or close what has it open."
+            f"The table '{path}' could not be written ({reason}); expected a writable place with space, so free some, or close "
+            "what has it open."
         ) from None
 
 
