@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.masks.shape import grown
+from ldznet_ext.masks.thresholds import agreeing, automatic, hysteresis, lower, ramp
 from ldznet_ext.prompt.evaluate import mask_of, prob_of, score_of
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
+from ldznet_ext.request import AUTOMATIC, HYSTERESIS, MaskSettings
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult
 
 
@@ -88,6 +91,28 @@ def joined(answers: Sequence[PhraseResult], threshold: float, default: float) ->
     for one in answers[1:]:
         mask |= mask_at(one, threshold, default)
     return mask
+
+
+def wanted(answers: Sequence[PhraseResult], settings: MaskSettings, threshold: float, default: float) -> np.ndarray:
+    """The mask of several answers as the settings cut it: bool (h w); where it is soft, float32 0..1.
+
+    Of a soft one 1/2 and more is in it. Each answer is cut at a threshold of its own where that is automatic.
+    """
+    own = [automatic(one.prob, default) if settings.cut == AUTOMATIC else threshold for one in answers]
+    masks = [_at(one, at, settings, default) for one, at in zip(answers, own, strict=True)]
+    mask = np.logical_or.reduce(masks)
+    if not settings.soft:
+        return mask
+    soft = [ramp(one.prob, at) for one, at in zip(answers, own, strict=True)]
+    return agreeing(reduce(np.maximum, soft), mask)
+
+
+def _at(answer: PhraseResult, threshold: float, settings: MaskSettings, default: float) -> np.ndarray:
+    """One answer's mask, bool (h w), at a threshold, or between it and the lower one."""
+    sure = mask_at(answer, threshold, default)
+    if settings.cut != HYSTERESIS:
+        return sure
+    return hysteresis(sure, mask_at(answer, lower(threshold, settings.low), default))
 
 
 def _maps(terms: Sequence[PhraseResult], familiar: bool | None) -> dict[str, np.ndarray]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ldznet_ext.answers import Measure, answer, cut, joined, union, unknown
+from ldznet_ext.answers import Measure, answer, cut, joined, union, unknown, wanted
 from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import PhraseError
+from ldznet_ext.masks.edits import NOTHING, Edits
+from ldznet_ext.masks.finish import finish
 from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
-from ldznet_ext.masks.shape import shape
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
 from ldznet_ext.prompt.write import write
@@ -115,17 +116,24 @@ def rethreshold(result: Segmentation, threshold: float | None = None) -> Segment
     return replace(result, phrases=phrases, prob=prob, mask=mask, provenance={**result.provenance, "threshold": chosen})
 
 
-def apply(result: Segmentation, settings: MaskSettings) -> np.ndarray:
-    """The mask as it is used, uint8 (h w) 0..255: a result cut at the settings' threshold, grown, feathered and inverted.
+def apply(
+    result: Segmentation, settings: MaskSettings, edits: Edits | None = None, picture: np.ndarray | None = None
+) -> np.ndarray:
+    """The mask as it is used, uint8 (h w) 0..255, of a result, the settings and what was done by hand.
 
-    No model is asked, so a slider may call this while the host paints; `words`, `method`, `refine`, `seed` and `timestep` are
-    those of the result. Where nothing is found (no phrase has the status FOUND) it is empty, inverted or not: the caller says
-    so.
+    No model is asked, so a slider may call this while the host paints; `words`, `method`, `refine`, `sam`, `seed` and `timestep`
+    are those of the result. In this order: cut (at `threshold`, automatically or between two thresholds; `soft`), `islands`,
+    `keep`, clicks, `holes`, `grow`, then the hand (`add`, `only`, `erase`), `alpha` (which needs the picture, uint8 h w 3),
+    `feather`, `invert`. Where nothing is found (no phrase has the status FOUND) it is empty, inverted or not, and the caller says
+    so; but what was added by hand is there whatever was found, and is then the mask.
     """
-    if not any(one.status == FOUND for one in result.phrases):
+    edits = edits or NOTHING
+    edits.check(result.size)
+    found = [one for one in result.phrases if one.status == FOUND]
+    if not found and edits.add is None:
         return np.zeros(result.size, np.uint8)
-    mask = joined(result.phrases, *_thresholds(result, settings.threshold))
-    return shape(mask, grow=settings.grow, feather=settings.feather, invert=settings.invert)
+    cut = wanted(found, settings, *_thresholds(result, settings.threshold)) if found else np.zeros(result.size, bool)
+    return finish(cut, settings, edits, picture)
 
 
 def _thresholds(result: Segmentation, threshold: float | None) -> tuple[float, float]:

@@ -47,11 +47,11 @@ def segment(picture: "np.ndarray", words: Sequence[str], backbone: "Backbone", *
     return run(picture, list(words), backbone=backbone, **settings)
 
 
-def apply(result: "Segmentation", settings: "MaskSettings") -> "np.ndarray":
+def apply(result: "Segmentation", settings: "MaskSettings", picture: "np.ndarray") -> "np.ndarray":
     """`ldznet_ext.pipeline.apply`."""
     from ldznet_ext.pipeline import apply as run
 
-    return run(result, settings)
+    return run(result, settings, picture=picture)
 
 
 def as_names(names: str) -> tuple[str, ...]:

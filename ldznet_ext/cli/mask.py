@@ -52,15 +52,15 @@ def _segment(args: argparse.Namespace, settings: MaskSettings, out: OutputFolder
     given = {"method": settings.method, "threshold": settings.threshold, "refine": settings.refine}
     given |= {name: value for name, value in settings.to_mapping().items() if name in ("seed", "timestep")}
     result = engine.segment(picture, tuple(args.words), engine.open_backbone(args), **given)
-    files = outcome.write_masks(out, stem_of(args.picture), picture, result, _shaped(result, settings))
+    files = outcome.write_masks(out, stem_of(args.picture), picture, result, _shaped(result, settings, picture))
     outcome.say_message(result)
     return outcome.as_object(args.picture, result, files), outcome.report(result)
 
 
-def _shaped(result: "Segmentation", settings: MaskSettings) -> "np.ndarray | None":
+def _shaped(result: "Segmentation", settings: MaskSettings, picture: "np.ndarray") -> "np.ndarray | None":
     """The mask shaped as asked, uint8 (h w); None where nothing is asked."""
     if not settings.to_mapping().keys() - BY_MODEL:
         return None
     if settings.invert and not any(answer.status == FOUND for answer in result.phrases):
         console.say("Nothing was found, so the mask stays empty and was not inverted; try other words.")
-    return engine.apply(result, settings)
+    return engine.apply(result, settings, picture)

@@ -124,9 +124,9 @@ def _view(session: Session, handle: str) -> View:
 
 
 def _region(result: Segmentation, text: str, settings: MaskSettings) -> np.ndarray:
-    """A tint with a firm edge: the picture stays to be seen under it."""
+    """A tint with a firm edge, so of no soft alpha: the picture stays to be seen under it."""
     from ldznet_ext.masks.shape import grown
     from ldznet_ext.pipeline import apply
 
-    mask = apply(only(result, text), replace(settings, words=text)) > 127
+    mask = apply(only(result, text), replace(settings, words=text, alpha=False)) > 127
     return np.where(mask, TINT, 0.0).astype(np.float32) + (mask & ~grown(mask, -EDGE)) * np.float32(1 - TINT)

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ldznet_ext.caches import MEBIBYTE
 from ldznet_ext.errors import OptionError
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation
+
+if TYPE_CHECKING:
+    from ldznet_ext.masks.edits import Edits
 
 LIMIT = 512 * MEBIBYTE
 
@@ -33,11 +36,15 @@ Kept = TypeVar("Kept", bound=Sized)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Session:
-    """One answer. picture: uint8 (h w 3). result: every phrase's map. settings: asked for and, after a slider, cut by."""
+    """One answer. picture: uint8 (h w 3). result: every phrase's map. settings: asked for and, after a slider, cut by.
+
+    edits: what was done to its mask by hand, None for nothing.
+    """
 
     picture: np.ndarray
     result: Segmentation
     settings: MaskSettings
+    edits: "Edits | None" = None
 
     @property
     def bytes(self) -> int:
@@ -50,7 +57,7 @@ class Session:
         ]
         terms = [term.prob for one in self.result.phrases for term in one.terms]
         distinct = {id(array): array.nbytes for array in (*maps, *terms)}
-        return sum(distinct.values())
+        return sum(distinct.values()) + (self.edits.bytes if self.edits else 0)
 
 
 class Sessions(Generic[Kept]):

@@ -70,7 +70,7 @@ def mask_of(session: Session) -> np.ndarray:
     # not at the top: this module is there as soon as the page is made, the networks are not
     from ldznet_ext.pipeline import apply
 
-    return apply(session.result, session.settings)
+    return apply(session.result, session.settings, session.edits, session.picture)
 
 
 def said(do: Callable[[], Any], *, keep: str = "", blank: Callable[..., Any] = View) -> Any:

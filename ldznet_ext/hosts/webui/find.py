@@ -79,7 +79,7 @@ def find_words(host: "Host", p: Any, picture: Image.Image, outcome: Outcome, ses
     array = np.asarray(at_size(picture, size_of(picture) if outcome.box is None else outcome.box.size))
     refined = _say_refined(host, session)
     result = ask(host, array, phrases, job.mask, outcome.made)
-    outcome.masks = masks_of(result, job)
+    outcome.masks = masks_of(result, job, array)
     several = p.batch_size * p.n_iter > 1
     session.say(say_found(result, f"Picture {outcome.index + 1}: " if several else ""))
     session.say(result.message)
@@ -121,12 +121,12 @@ def _names_networks(phrases: Sequence[str | Tree]) -> bool:
     return any("<" in phrase for phrase in phrases if isinstance(phrase, str))
 
 
-def masks_of(result: Segmentation, job: Job) -> list[Mask]:
-    """One mask of the words, or one of each noun that is found; an empty one where nothing is."""
+def masks_of(result: Segmentation, job: Job, picture: np.ndarray) -> list[Mask]:
+    """One mask of the words, or one of each noun that is found in a picture, uint8 (h w 3); an empty one where nothing is."""
     if not job.of_nouns:
-        return [Mask(words=job.mask.words, grey=apply(result, job.mask))]
-    found = [one for one in result.phrases if one.status == FOUND]
-    masks = [Mask(words=one.text, grey=apply(replace(result, phrases=(one,)), job.mask)) for one in found]
+        return [Mask(words=job.mask.words, grey=apply(result, job.mask, picture=picture))]
+    alone = {one.text: replace(result, phrases=(one,)) for one in result.phrases if one.status == FOUND}
+    masks = [Mask(words=text, grey=apply(own, job.mask, picture=picture)) for text, own in alone.items()]
     return masks or [Mask(words="", grey=np.zeros(result.size, np.uint8))]
 
 

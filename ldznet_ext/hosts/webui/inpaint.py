@@ -112,8 +112,9 @@ def mask_inputs(host: "Host", p: Any, session: Session) -> None:
     job, picture = session.job, p.init_images[0]
     masks: list[Mask] = []
     try:
-        result = ask(host, np.asarray(picture.convert("RGB")), [job.mask.words], job.mask, None)
-        masks = masks_of(result, job)
+        array = np.asarray(picture.convert("RGB"))
+        result = ask(host, array, [job.mask.words], job.mask, None)
+        masks = masks_of(result, job, array)
         session.say(say_found(result))
         session.say(result.message)
     except LdznetError as error:
