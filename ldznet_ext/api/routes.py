@@ -1,39 +1,121 @@
-"""The four routes as plain functions of a desk and a body, and the status each refusal has.
+"""The routes as plain functions of a desk, a body and a watch, and the status each refusal has.
 
-A web framework's glue only carries JSON to and fro: see `hosts/webui/api.py`.
+A web framework's glue only carries JSON to and fro: see `web.py`.
 """
 
-import base64
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.api.schema import CUTOUT, MASK, OVERLAY, PROB, MasksRequest, TooLargeError, read_masks
-from ldznet_ext.errors import HeadError, LdznetError, ModelError
+from ldznet_ext.api import schema
+from ldznet_ext.api.jobs import NameTakenError, NoJobError
+from ldznet_ext.api.limits import MediaTypeError, TooLargeError
+from ldznet_ext.api.pictures import png
+from ldznet_ext.api.replies import classes_reply, instance_reply, mask_reply
+from ldznet_ext.errors import BusyError, CancelledError, HeadError, LdznetError, ModelError, OptionError
+from ldznet_ext.result import FOUND
+from ldznet_ext.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ldznet_ext.request import MaskSettings
-    from ldznet_ext.result import PhraseResult, Segmentation
     from ldznet_ext.ui.desk import Desk
 
 PREFIX = "/ldznet/v1"
 _FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s,;:'"\\/]+[\\/])+""")
-BAD_REQUEST, CONFLICT, TOO_LARGE, FAULT = 400, 409, 413, 500
+BAD_REQUEST, MISSING, CONFLICT, TOO_LARGE, NO_JSON, FAULT, BUSY = 400, 404, 409, 413, 415, 500, 503
+STATUSES: tuple[tuple[type[LdznetError], int], ...] = (
+    (TooLargeError, TOO_LARGE),
+    (MediaTypeError, NO_JSON),
+    (BusyError, BUSY),
+    (NoJobError, MISSING),
+    (ModelError, CONFLICT),
+    (HeadError, CONFLICT),
+    (CancelledError, CONFLICT),
+    (NameTakenError, CONFLICT),
+)
+"""What is not simply the request's fault: too large, too many wait, the host cannot now, work that was stopped."""
+Json = dict[str, Any]
 
 
-def masks(desk: "Desk", body: Any) -> dict[str, Any]:
-    """`POST masks`: every expression on every picture. See `schema.EXAMPLE_REQUEST` and `EXAMPLE_ANSWER`."""
-    request = read_masks(body)
-    images = [_image(desk, image, request) for image in request.images]
-    return {"host": desk.name, "model": desk.about().model, "images": images}
+def masks(desk: "Desk", body: Any, watch: Watch = UNWATCHED) -> Json:
+    """Masks of several words on several pictures. Base64 only: no path and no address is ever opened."""
+    request = schema.read_masks(body)
+    images, parts = [], _parts(watch, len(request.images) * len(request.expressions))
+    for image in request.images:
+        found = []
+        for words in request.expressions:
+            settings = replace(request.settings, words=words)
+            result = desk.mask(image, settings, next(parts))
+            found.append(mask_reply(image, result, settings, request.want, request.edits))
+        images.append({"size": list(image.shape[:2]), "masks": found})
+    return {**_answered(desk), "images": images}
 
 
-def methods(desk: "Desk") -> dict[str, Any]:
-    """`GET methods`: what a mask can be asked of, and in a sentence why some cannot be now."""
+def classes(desk: "Desk", body: Any, watch: Watch = UNWATCHED) -> Json:
+    """Every pixel of several pictures with the name it belongs to, or with none."""
+    request, label = schema.read_classes(body), _able(desk, "classes")
+    images, parts = [], _parts(watch, len(request.images))
+    for image in request.images:
+        result = label(image, request.names, request.settings, next(parts), keep_absent=request.keep_absent)
+        images.append(classes_reply(image, result, request.want))
+    return {**_answered(desk), "images": images}
+
+
+def like(desk: "Desk", body: Any, watch: Watch = UNWATCHED) -> Json:
+    """What looks like a marked example, in its own picture or in others."""
+    request, seek = schema.read_like(body), _able(desk, "like")
+    from ldznet_ext.like import instances, mark
+
+    marked = mark(request.image, request.example)  # what is wrong with it is said before anybody waits
+    results = seek(request.image, request.example, request.others, request.settings, watch)
+    images = []
+    for image, result in zip(request.others or (request.image,), results, strict=True):
+        found = [instance_reply(one) for one in instances(result, marked)]
+        reply = mask_reply(image, result, request.settings, request.want)
+        images.append({"size": list(image.shape[:2]), **reply, "instances": found})
+    return {**_answered(desk), "images": images}
+
+
+def generate(desk: "Desk", body: Any, watch: Watch = UNWATCHED) -> Json:
+    """A picture from words, and masks in it from other words at no extra pass of the model."""
+    request, paint = schema.read_generate(body), _able(desk, "generate")
+    settings = replace(request.settings, words="")
+    picture = paint(settings=settings, watch=watch.part(0, 0.9), **request.painting).picture
+    found, parts = [], _parts(watch.part(0.9, 1), len(request.expressions))
+    for words in request.expressions:
+        asked = replace(settings, words=words)
+        found.append(mask_reply(picture, desk.mask(picture, asked, next(parts)), asked, request.want))
+    return {
+        **_answered(desk),
+        "image": png(picture),
+        "size": list(picture.shape[:2]),
+        "seed": request.painting["seed"],
+        "masks": found,
+    }
+
+
+def edit(desk: "Desk", body: Any, watch: Watch = UNWATCHED) -> Json:
+    """Repaint what a mask covers or words name; pixels away from it stay bit for bit."""
+    request, repaint = schema.read_edit(body), _able(desk, "edit")
+    mask, found = request.mask, None
+    if mask is None:
+        settings = replace(request.settings, words=request.words)
+        mask, found = _found(desk, request.image, settings, watch.part(0, 0.2))
+    picture = repaint(request.image, mask, watch=watch.part(0.2, 1), **request.painting)
+    return {
+        **_answered(desk),
+        "image": png(picture),
+        "size": list(picture.shape[:2]),
+        "seed": request.painting["seed"],
+        "masks": [] if found is None else [found],
+    }
+
+
+def methods(desk: "Desk") -> Json:
+    """The methods, and in a sentence why some cannot be used with the loaded checkpoint."""
     about = desk.about()
     listed = [
         {"name": choice.name, "label": choice.label, "available": not choice.why_not, "why_not": choice.why_not}
@@ -42,33 +124,43 @@ def methods(desk: "Desk") -> dict[str, Any]:
     return {"methods": listed, "message": about.message}
 
 
-def models(desk: "Desk") -> dict[str, Any]:
-    """`GET models`: the loaded checkpoint, and the heads there are for it. Names only, no folders of the server."""
+def models(desk: "Desk") -> Json:
+    """The loaded checkpoint, the trained heads there are for it, and what else could be loaded; names only, no folders."""
     about = desk.about()
+    others = getattr(desk, "models", tuple)()
     return {
         "model": about.model,
         "family": about.family,
         "heads": list(about.heads),
         "convertible": list(about.convertible),
+        "models": [
+            {"name": one.name, "family": one.family, "bytes": one.bytes, "loaded": one.loaded} for one in others
+        ],
         "message": about.message,
     }
 
 
-def health(desk: "Desk") -> dict[str, Any]:
-    """`GET health`: who answers. It loads nothing and waits for nobody."""
+def health(desk: "Desk") -> Json:
+    """Who answers; loads nothing and waits for nobody."""
     from ldznet_ext import __version__
 
     return {"status": "ok", "host": desk.name, "version": __version__, "model": desk.about().model}
 
 
+Work = Callable[["Desk", Any, Watch], Json]
+POSTS: dict[str, Work] = {each.__name__: each for each in (masks, classes, like, generate, edit)}
+GETS: dict[str, Callable[["Desk"], Json]] = {each.__name__: each for each in (methods, models, health)}
+"""The routes by name. Those of POSTS take a body and wait their turn; those of GETS load nothing and wait for nobody."""
+
+
 def refusal(error: Exception) -> tuple[int, dict[str, str]]:
-    """Status and body of an error: 413 too large, 409 the host cannot now, 400 the request; 500 for what is our fault."""
+    """Status and body of an error: as STATUSES says, else 400 where the request is wrong and 500 where we are."""
     if not isinstance(error, LdznetError):
         said = str(error).splitlines()[0] if str(error) else "no reason given"
-        sentence = f"The mask failed ({type(error).__name__}: {said:.200}); the host's log has the rest."
+        sentence = f"The work failed ({type(error).__name__}: {said:.200}); the host's log has the rest."
         return FAULT, {"error": without_folders(sentence)}
-    status = CONFLICT if isinstance(error, (ModelError, HeadError)) else BAD_REQUEST
-    return TOO_LARGE if isinstance(error, TooLargeError) else status, {"error": without_folders(str(error))}
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), BAD_REQUEST)
+    return status, {"error": without_folders(str(error))}
 
 
 def without_folders(sentence: str) -> str:
@@ -84,68 +176,37 @@ def without_folders(sentence: str) -> str:
     return _FOLDERS.sub("", sentence)
 
 
-def _image(desk: "Desk", image: "np.ndarray", request: MasksRequest) -> dict[str, Any]:
-    settings = [replace(request.settings, words=words) for words in request.expressions]
-    return {"size": list(image.shape[:2]), "masks": [_mask(desk, image, each, request.want) for each in settings]}
+def _able(desk: "Desk", what: str) -> Callable[..., Any]:
+    """What a desk can do; ModelError where it cannot: in a web UI the host paints by its own API."""
+    found = getattr(desk, what, None)
+    if found is None:
+        raise ModelError(
+            f"{desk.name} does not do '{what}' here; expected a host that does, so ask the web UI's own API or `ldznet serve`."
+        )
+    return found
 
 
-def _mask(desk: "Desk", image: "np.ndarray", settings: "MaskSettings", want: Sequence[str]) -> dict[str, Any]:
-    """One expression on one picture. `box` and `area` are those of the mask that is sent, grown and inverted as asked."""
-    from ldznet_ext.masks.components import box_of
+def _parts(watch: Watch, count: int) -> Any:
+    """A watch for each of so many equal parts of the work."""
+    return (watch.part(number / count, (number + 1) / count) for number in range(count))
+
+
+def _found(
+    desk: "Desk", image: "np.ndarray", settings: "MaskSettings", watch: Watch
+) -> tuple["np.ndarray", dict[str, Any]]:
+    """The words' mask, uint8 (h w), and what is said of it; OptionError where there is nothing of it."""
     from ldznet_ext.pipeline import apply
 
-    result = desk.mask(image, settings)
-    mask = apply(result, settings)
-    answer, solid = result.phrases[0], mask >= 128
-    return {
-        "words": settings.words,
-        **_judged(answer),
-        "box": _box(box_of(solid)),
-        "area": int(solid.sum()),
-        "terms": [{"text": term.text, **_judged(term)} for term in answer.terms],
-        **_pictures(image, mask, result, want),
-        "method": result.method,
-        "familiar": result.familiar,
-        "message": result.message,
-        "unet_calls": result.unet_calls,
-        "seconds": {name: round(float(value), 4) for name, value in result.seconds.items()},
-    }
+    result = desk.mask(image, settings, watch)
+    mask = apply(result, settings, None, image)
+    if not (mask >= 128).any():
+        status = "covers nothing" if result.phrases[0].status == FOUND else f"is {result.phrases[0].status}"
+        raise OptionError(
+            f'"{settings.words[:40]}" {status} in this picture; expected something to repaint, so try other words or send a mask.'
+            + (f" {result.message}" if result.message else "")
+        )
+    return mask, mask_reply(image, result, settings, ())
 
 
-def _judged(answer: "PhraseResult") -> dict[str, Any]:
-    score = float(answer.score)
-    return {
-        "status": answer.status,
-        "score": score if 0 <= score <= 1 else 0.0,  # false for NaN, which JSON has not
-        "box": _box(answer.box),
-        "area": int(answer.area),
-    }
-
-
-def _box(box: Sequence[int] | None) -> list[int] | None:
-    return None if box is None else [int(edge) for edge in box]
-
-
-def _pictures(image: "np.ndarray", mask: "np.ndarray", result: "Segmentation", want: Sequence[str]) -> dict[str, str]:
-    """The wanted pictures as base64 PNGs, all of the picture's size."""
-    import numpy as np
-
-    from ldznet_ext.masks.ops import to_sixteen_bits
-    from ldznet_ext.masks.overlay import overlay
-
-    draw = {
-        MASK: lambda: mask,
-        PROB: lambda: to_sixteen_bits(result.prob),
-        OVERLAY: lambda: overlay(image, mask >= 128),
-        CUTOUT: lambda: np.dstack([image, mask]),
-    }
-    return {kind: _png(draw[kind]()) for kind in want}
-
-
-def _png(array: "np.ndarray") -> str:
-    """uint8 (h w), (h w 3) or (h w 4), or uint16 (h w), as a PNG in base64."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG")
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+def _answered(desk: "Desk") -> dict[str, str]:
+    return {"host": desk.name, "model": desk.about().model}

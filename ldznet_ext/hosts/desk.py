@@ -104,14 +104,22 @@ class StandaloneDesk:
         return ranked(self._find(picture, named(prompt), settings, watch))
 
     def classes(
-        self, picture: "Picture", names: str | Sequence[str], settings: MaskSettings, watch: Watch = UNWATCHED
+        self,
+        picture: "Picture",
+        names: str | Sequence[str],
+        settings: MaskSettings,
+        watch: Watch = UNWATCHED,
+        *,
+        keep_absent: bool = False,
     ) -> "Labelling":
-        """Every pixel with one of the names, or with none."""
+        """Every pixel with one of the names, or with none. keep_absent: let names label that are called absent."""
         from ldznet_ext.classes import as_names, classes
 
         listed = as_names(names)
         with self._at_work(watch) as backbone:
-            return classes(picture, listed, backbone=backbone, method=settings.method, **_asked(settings))
+            watch.tell(0.1, "labelling")
+            asked = {"method": settings.method, "keep_absent": keep_absent, **_asked(settings)}
+            return classes(picture, listed, backbone=backbone, **asked)
 
     def like(
         self,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Segmentation
+    from ldznet_ext.watch import Watch
 
 AUTO = "auto"
 
@@ -59,15 +60,19 @@ class Desk(Protocol):
         """What is loaded and what it can do: cheap, loads no model, waits for no queue."""
         ...
 
-    def mask(self, picture: "Image.Image | np.ndarray", settings: "MaskSettings") -> "Segmentation":
+    def mask(
+        self, picture: "Image.Image | np.ndarray", settings: "MaskSettings", watch: "Watch" = ...
+    ) -> "Segmentation":
         """Find what the words name, in the host's queue.
 
-        picture: PIL of any mode, or uint8 (h w 3) RGB. A picture just generated, recognised by its pixels, is answered from
-        the features kept then (`unet_calls` 0).
+        picture: PIL of any mode, or uint8 (h w 3) RGB. watch: told how far it is, and asked whether to stop. A picture just
+        generated, recognised by its pixels, is answered from the features kept then (`unet_calls` 0).
         """
         ...
 
-    def regions(self, picture: "Image.Image | np.ndarray", prompt: str, settings: "MaskSettings") -> "Segmentation":
+    def regions(
+        self, picture: "Image.Image | np.ndarray", prompt: str, settings: "MaskSettings", watch: "Watch" = ...
+    ) -> "Segmentation":
         """One answer for each thing the prompt names, ranked by score, absent ones last."""
         ...
 

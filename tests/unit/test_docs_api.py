@@ -5,16 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ldznet_ext.api.schema import (
-    KINDS,
-    MAX_BODY,
-    MAX_EXPRESSIONS,
-    MAX_MEGAPIXELS,
-    MAX_PICTURES,
-    MAX_TOGETHER,
-    SETTINGS,
-    read_masks,
-)
+from ldznet_ext.api.limits import MAX_BODY, MAX_EXPRESSIONS, MAX_MEGAPIXELS, MAX_PICTURES, MAX_TOGETHER
+from ldznet_ext.api.schema import read_masks
+from ldznet_ext.api.tables import KINDS, SETTINGS
 from ldznet_ext.hosts.webui.settings import SETTINGS as HOST_SETTINGS
 from ldznet_ext.job import JOB_OPTIONS, Job
 from ldznet_ext.request import Option

@@ -13,6 +13,7 @@ from ldznet_ext.hosts.regions import named, ranked
 from ldznet_ext.hosts.webui import settings as webui_settings
 from ldznet_ext.hosts.webui.networks import Networks, split_networks
 from ldznet_ext.ui.desk import About
+from ldznet_ext.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,16 +51,20 @@ class WebuiDesk:
             return about_model(refusal=str(error), message=str(error))
         return about_model(backbone.name, backbone.family)
 
-    def mask(self, picture: "Image.Image | np.ndarray", settings: "MaskSettings") -> "Segmentation":
+    def mask(
+        self, picture: "Image.Image | np.ndarray", settings: "MaskSettings", watch: Watch = UNWATCHED
+    ) -> "Segmentation":
         """Find what the words name; `<lora:name:1>` among them is active for it, and no other."""
         words, networks = split_networks(settings.words)
         if not words.strip():
             raise PhraseError('No words were given; expected what to look for, so give some, for example "fox".')
-        return self._find(picture, words, settings, networks)
+        return self._find(picture, words, settings, networks, watch)
 
-    def regions(self, picture: "Image.Image | np.ndarray", prompt: str, settings: "MaskSettings") -> "Segmentation":
+    def regions(
+        self, picture: "Image.Image | np.ndarray", prompt: str, settings: "MaskSettings", watch: Watch = UNWATCHED
+    ) -> "Segmentation":
         """One answer for each thing the prompt names: found ones first, the likeliest before the others."""
-        return ranked(self._find(picture, named(prompt), settings, Networks()))
+        return ranked(self._find(picture, named(prompt), settings, Networks(), watch))
 
     def heads_refresh(self) -> About:
         """Look into the model folders again, those of the settings too."""
@@ -76,13 +81,15 @@ class WebuiDesk:
         words: "str | Sequence[Tree]",
         settings: "MaskSettings",
         networks: Networks,
+        watch: Watch,
     ) -> "Segmentation":
         from ldznet_ext.masks.imaging import load_picture
 
         webui_settings.share_folders()
         pixels = load_picture(picture)
         made = None if networks.asked else self.memory.get(pixels)
-        return self.host.turn(self._answer, pixels, words, settings, made, networks)
+        watch.tell(0.0, f"waiting for {self.name}")
+        return self.host.turn(self._answer, pixels, words, settings, made, networks, watch)
 
     def _answer(
         self,
@@ -91,10 +98,12 @@ class WebuiDesk:
         settings: "MaskSettings",
         made: "Made | None",
         networks: Networks,
+        watch: Watch,
     ) -> "Segmentation":
-        """In the host's turn, whatever it has loaded or loads now."""
+        """In the host's turn, whatever it has loaded or loads now; nothing of it where it was cancelled while it waited."""
         from ldznet_ext.hosts.webui.ask import ask
 
+        watch.tell(0.1, "looking")
         try:
             self.host.backbone()
             return ask(self.host, pixels, words, settings, made, networks)

@@ -13,6 +13,7 @@ from ldznet_ext.pipeline import segment
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import Segmentation
 from ldznet_ext.ui.desk import About, Choice
+from ldznet_ext.watch import UNWATCHED, Watch
 from tests.tiny import picture
 
 
@@ -36,7 +37,8 @@ class TinyDesk:
             convertible=("LDZNet_txt2mask.ckpt",),
         )
 
-    def mask(self, picture: Any, settings: MaskSettings) -> Segmentation:
+    def mask(self, picture: Any, settings: MaskSettings, watch: Watch = UNWATCHED) -> Segmentation:
+        watch.tell(0.5, "looking")
         self.asked.append((np.asarray(picture).shape, settings))
         if self.error:
             raise self.error
@@ -45,7 +47,7 @@ class TinyDesk:
         }
         return segment(picture, settings.words, backbone=self.backbone, seed=settings.seed, **said)
 
-    def regions(self, picture: Any, prompt: str, settings: MaskSettings) -> Segmentation:
+    def regions(self, picture: Any, prompt: str, settings: MaskSettings, watch: Watch = UNWATCHED) -> Segmentation:
         raise NotImplementedError
 
     def heads_refresh(self) -> About:

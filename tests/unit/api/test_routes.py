@@ -8,7 +8,9 @@ import pytest
 
 from ldznet_ext import __version__
 from ldznet_ext.api import routes
-from ldznet_ext.api.schema import EXAMPLE_ANSWER, KINDS, TooLargeError
+from ldznet_ext.api.examples import ANSWERS
+from ldznet_ext.api.limits import TooLargeError
+from ldznet_ext.api.tables import KINDS
 from ldznet_ext.errors import HeadError, LdznetError, ModelError, PhraseError, PictureError
 from ldznet_ext.pipeline import apply, segment
 from ldznet_ext.request import MaskSettings
@@ -52,7 +54,7 @@ def test_an_answer_is_what_the_pipeline_says(desk: TinyDesk) -> None:
 
 def test_the_example_has_the_fields_of_a_real_answer(desk: TinyDesk) -> None:
     body = {"images": [sent()], "words": "fox & !owl", "want": ["mask", "overlay"]}
-    answer, example = routes.masks(desk, body), EXAMPLE_ANSWER
+    answer, example = routes.masks(desk, body), ANSWERS["masks"]
     assert set(answer) == set(example)
     assert set(answer["images"][0]) == set(example["images"][0])
     mask, shown = answer["images"][0]["masks"][0], example["images"][0]["masks"][0]
@@ -118,6 +120,6 @@ def test_a_fault_of_ours_is_a_sentence_too() -> None:
     status, body = routes.refusal(RuntimeError("CUDA out of memory\nmore"))
     assert (status, body) == (
         500,
-        {"error": "The mask failed (RuntimeError: CUDA out of memory); the host's log has the rest."},
+        {"error": "The work failed (RuntimeError: CUDA out of memory); the host's log has the rest."},
     )
     assert "no reason given" in routes.refusal(KeyError())[1]["error"]

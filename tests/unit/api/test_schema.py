@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldznet_ext.api import schema
-from ldznet_ext.api.schema import (
-    EXAMPLE_REQUEST,
-    FIELDS,
-    MAX_EXPRESSIONS,
-    MAX_PICTURES,
-    SETTINGS,
-    TooLargeError,
-    json_schema,
-    read_masks,
-    read_picture,
-)
+from ldznet_ext.api import pictures
+from ldznet_ext.api.examples import REQUESTS
+from ldznet_ext.api.limits import MAX_EXPRESSIONS, MAX_PICTURES, TooLargeError
+from ldznet_ext.api.pictures import read_picture
+from ldznet_ext.api.schema import json_schema, read_masks
+from ldznet_ext.api.tables import FIELDS, SETTINGS
 from ldznet_ext.errors import LdznetError, OptionError, PhraseError, PictureError
 from ldznet_ext.request import OPTIONS, MaskSettings
 from tests.tiny import picture
@@ -101,7 +95,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
 
 
 def test_pictures_are_bounded_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "MAX_TOGETHER", 0.02)
+    monkeypatch.setattr(pictures, "MAX_TOGETHER", 0.02)
     assert len(read_masks(body()).images) == 1
     with pytest.raises(TooLargeError, match="The first 2 images have 0 megapixels"):
         read_masks(body(images=[sent()] * 16))
@@ -139,10 +133,10 @@ def test_what_is_wrong_is_said(name: str) -> None:
 
 def test_the_schema_shown_is_the_one_that_is_read() -> None:
     schema = json_schema()
-    assert tuple(schema["properties"]) == FIELDS
+    assert tuple(schema["properties"]) == tuple(field.name for field in FIELDS["masks"])
     defaults = {name: each["default"] for name, each in schema["properties"].items() if "default" in each}
     assert read_masks(body(**defaults)) is not None
-    threshold = schema["properties"]["threshold"]
+    threshold = schema["properties"]["threshold"]["anyOf"][0]
     assert (threshold["exclusiveMinimum"], threshold["exclusiveMaximum"]) == (0, 1) and "minimum" not in threshold
     assert read_masks(body(threshold=0.001)).settings.threshold == 0.001
-    assert read_masks(EXAMPLE_REQUEST).images[0].shape == (8, 8, 3)
+    assert read_masks(REQUESTS["masks"]).images[0].shape == (8, 8, 3)

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from ldznet_ext.api import schema
+from ldznet_ext.api import limits
+from ldznet_ext.api.examples import ANSWERS, REQUESTS
+from ldznet_ext.api.routes import GETS, POSTS
+from ldznet_ext.api.tables import MASKS
 from ldznet_ext.errors import ModelError
 from tests.unit.api.conftest import TinyDesk, desk, received, sent
 
@@ -18,11 +21,13 @@ pytest.importorskip("httpx", reason="httpx is not installed: fastapi's test clie
 
 from fastapi.testclient import TestClient  # noqa: E402
 
+from ldznet_ext.api import web  # noqa: E402
 from ldznet_ext.hosts.webui import api as webui_api  # noqa: E402
 
 __all__ = ["desk"]
 
 BODY = {"images": [sent()], "words": "fox"}
+PATHS = {f"/ldznet/v1/{name}" for name in (*POSTS, *GETS, "jobs/{job}")}
 Serve = Callable[..., TestClient]
 
 
@@ -56,7 +61,7 @@ WRONG = {
     "a range": ({**BODY, "grow": 4000}, 400, "Grow is 4000"),
     "a path": ({**BODY, "images": ["/etc/hostname"]}, 400, "paths and addresses are never opened"),
     "a field that is none": ({**BODY, "pictures": []}, 400, 'no field "pictures"'),
-    "no object": ([1], 400, "is no JSON object"),
+    "no object": ([1], 400, "is of the type list; expected a JSON object"),
     "too many": ({**BODY, "images": [""] * 17}, 413, "There are 17 images"),
 }
 
@@ -88,7 +93,7 @@ def test_a_host_that_cannot_now_says_so(serve: Serve, desk: TinyDesk) -> None:
 
 
 def test_a_body_is_given_up_when_it_is_too_long(serve: Serve, monkeypatch: pytest.MonkeyPatch, desk: TinyDesk) -> None:
-    monkeypatch.setattr(webui_api, "MAX_BODY", 1 << 20)
+    monkeypatch.setattr(web, "MAX_BODY", 1 << 20)
     read: list[int] = []
 
     def endless() -> Any:
@@ -103,7 +108,7 @@ def test_a_body_is_given_up_when_it_is_too_long(serve: Serve, monkeypatch: pytes
 
 
 def test_the_limit_lets_the_largest_allowed_request_in() -> None:
-    assert schema.MAX_BODY > schema.MAX_MEGAPIXELS * 1_000_000 * 3 * 4 / 3 * 0.99, "one picture that packs badly"
+    assert limits.MAX_BODY > limits.MAX_MEGAPIXELS * 1_000_000 * 3 * 4 / 3 * 0.99, "one picture that packs badly"
 
 
 def header(name: str, password: str) -> dict[str, str]:
@@ -184,7 +189,7 @@ def test_reload_ui_replaces_the_routes_and_the_desk(serve: Serve, desk: TinyDesk
     desk.name = "another desk"  # type: ignore[misc]
     client = serve(app)
     ours = [route.path for route in app.routes if getattr(route, "path", "").startswith("/ldznet/")]
-    assert sorted(ours) == [f"/ldznet/v1/{name}" for name in ("health", "masks", "methods", "models")]
+    assert len(ours) == 10 and set(ours) == PATHS
     assert client.get("/ldznet/v1/health").json()["host"] == "another desk"
     assert client.get("/sdapi/v1/progress").json() == {"host": "own"}
     webui_api.unmount(app)
@@ -195,8 +200,8 @@ def test_the_documentation_shows_fields_and_examples(serve: Serve) -> None:
     paths = serve().get("/openapi.json").json()["paths"]
     post = paths["/ldznet/v1/masks"]["post"]
     asked = post["requestBody"]["content"]["application/json"]
-    assert tuple(asked["schema"]["properties"]) == schema.FIELDS
-    assert asked["example"] == schema.EXAMPLE_REQUEST
-    assert post["responses"]["200"]["content"]["application/json"]["example"] == schema.EXAMPLE_ANSWER
+    assert tuple(asked["schema"]["properties"]) == tuple(each.name for each in MASKS)
+    assert asked["example"] == REQUESTS["masks"]
+    assert post["responses"]["200"]["content"]["application/json"]["example"] == ANSWERS["masks"]
     assert {"400", "401", "409", "413"} <= set(post["responses"])
-    assert set(paths) == {f"/ldznet/v1/{name}" for name in ("health", "masks", "methods", "models")}
+    assert set(paths) == PATHS
