@@ -1,19 +1,23 @@
 """From the answers of phrases to those of expressions, and from either to a mask; at the picture's own size, without a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 
 from ldznet_ext.masks.components import box_of
+from ldznet_ext.masks.select import instance_of, pieces
 from ldznet_ext.masks.shape import grown
 from ldznet_ext.masks.thresholds import agreeing, automatic, hysteresis, lower, ramp
-from ldznet_ext.prompt.evaluate import mask_of, prob_of, score_of
+from ldznet_ext.prompt.evaluate import Shapes, mask_of, prob_of, score_of
 from ldznet_ext.prompt.parse import parse
-from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
+from ldznet_ext.prompt.tree import Instance, Phrase, Tree, phrases_of, walk
+from ldznet_ext.prompt.write import write
 from ldznet_ext.request import AUTOMATIC, HYSTERESIS, MaskSettings
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult
+
+SHAPES = Shapes(grown, instance_of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +48,8 @@ def answer(text: str, tree: Tree, known: Mapping[str, PhraseResult], measure: Me
     terms = tuple(known[phrase] for phrase in phrases_of(tree))
     if any(term.status == UNKNOWN for term in terms):
         return replace(unknown(text, terms[0].prob.shape), terms=terms)
-    score = score_of(tree, {term.text: term.score for term in terms})
-    if score < measure.found and mask_of(tree, _maps(terms, True), measure.default, measure.default, grown).any():
+    score = score_of(tree, {term.text: term.score for term in terms}, absent(tree, terms, measure.default))
+    if score < measure.found and mask_of(tree, _maps(terms, True), measure.default, measure.default, SHAPES).any():
         score = (
             1.0  # a negation all the same, as !((!fox)*0.5) without a fox: it is everywhere, and the rest of it nowhere
         )
@@ -53,12 +57,33 @@ def answer(text: str, tree: Tree, known: Mapping[str, PhraseResult], measure: Me
         text=text,
         status=measure.status(score),
         score=score,
-        prob=prob_of(tree, _maps(terms, measure.familiar), measure.default, grown),
+        prob=prob_of(tree, _maps(terms, measure.familiar), measure.default, SHAPES),
         box=None,
         area=0,
         terms=terms,
     )
     return cut(whole, measure.threshold, measure.default)
+
+
+def absent(tree: Tree, terms: Sequence[PhraseResult], default: float) -> dict[Instance, int]:
+    """The instances in a tree that are not there, each with how many pieces there are of what it is one of."""
+    maps = _maps(terms, True)
+    asked = {node: None for node, _ in walk(tree) if isinstance(node, Instance)}
+    there = {node: pieces(mask_of(node.part, maps, default, default, SHAPES)).count for node in asked}
+    return {node: count for node, count in there.items() if node.number > count}
+
+
+def too_few(tree: Tree, known: Mapping[str, PhraseResult], measure: Measure) -> Iterator[str]:
+    """A sentence for each instance that is not there although its phrases are."""
+    terms = tuple(known[phrase] for phrase in phrases_of(tree))
+    if not any(isinstance(node, Instance) for node, _ in walk(tree)) or any(term.status == UNKNOWN for term in terms):
+        return
+    found = {term.text for term in terms if term.status == FOUND}
+    for node, count in absent(tree, terms, measure.default).items():
+        part = write(node.part)
+        if found.issuperset(phrases_of(node)):
+            there = "no piece" if not count else "one piece, #1" if count == 1 else f"{count} pieces, #1 to #{count}"
+            yield f"{write(node):.60} was asked for, and {part:.60} has {there}; so ask for one that is there."
 
 
 def cut(answer: PhraseResult, threshold: float, default: float) -> PhraseResult:
@@ -74,7 +99,7 @@ def mask_at(answer: PhraseResult, threshold: float, default: float) -> np.ndarra
         return np.zeros(answer.prob.shape, bool)
     if not answer.terms:
         return answer.prob > threshold
-    return mask_of(parse(answer.text), _maps(answer.terms, True), threshold, default, grown)
+    return mask_of(parse(answer.text), _maps(answer.terms, True), threshold, default, SHAPES)
 
 
 def union(answers: Sequence[PhraseResult]) -> np.ndarray:

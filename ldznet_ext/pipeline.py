@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ldznet_ext.answers import Measure, answer, cut, joined, union, unknown, wanted
+from ldznet_ext.answers import Measure, answer, cut, joined, too_few, union, unknown, wanted
 from ldznet_ext.backbone import Backbone, default_backbone
 from ldznet_ext.errors import PhraseError
 from ldznet_ext.masks.edits import NOTHING, Edits
@@ -81,6 +81,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         measure = found.measure
         answers = tuple(answer(*asked, own, measure) for asked in zip(request.phrases, trees, strict=True))
         prob, mask = union(answers), joined(answers, measure.threshold, measure.default)
+        missing = dict.fromkeys(sentence for tree in trees for sentence in too_few(tree, own, measure))
     return Segmentation(
         size=view.fit.original,
         method=segmenter.name,
@@ -92,7 +93,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         mask=mask,
         seconds=clock.seconds(),
         unet_calls=evidence.unet_calls,
-        message=" ".join(explain(backbone, unseen, evidence)),
+        message=" ".join([*explain(backbone, unseen, evidence), *missing]),
         provenance={
             **evidence.provenance,
             "seed": request.seed,

@@ -37,7 +37,9 @@ def explain(text: str, place: int, got: str, expected: set[str]) -> ExpressionEr
         sign, number = before[-1:], "1.5" if before.endswith("*") else "0.4"
         sentence = f'After "{sign}" stands {what}; expected a number, so write one: fox{sign}{number}.'
     elif opened and text[opened[-1]] == "{":
-        sentence = f"In braces stands {what}; expected *1.5, @0.4, +12 or -4 between {{ and }}, so write hair{{+12}}."
+        sentence = (
+            f"In braces stands {what}; expected *1.5, @0.4, +12, -4 or #1 between {{ and }}, so write hair{{+12}}."
+        )
     elif not got and opened:
         place = opened[-1]
         sentence = 'A parenthesis is opened and never closed; expected ")" somewhere behind it, so write it there.'
@@ -80,6 +82,8 @@ def _phrase_wanted(before: str, got: str, what: str) -> str:
         return (
             f'Before {what} stands nothing that could grow; expected a phrase there, so write "hair {got}" or quote it.'
         )
+    if re.match(r"#[0-9]", got):
+        return f'Before {what} stands nothing that could have pieces; expected a phrase there, so write "fox{got}" or quote it.'
     if before.endswith("(") and got == ")":
         return "The parentheses are empty; expected a phrase in them, so write one or leave them out."
     if not before:

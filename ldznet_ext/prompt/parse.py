@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.errors import ExpressionError, PhraseError
 from ldznet_ext.prompt.complaint import complaint, explain
-from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Tree, Weight, check_extent
+from ldznet_ext.prompt.tree import And, Grow, Instance, Not, Or, Phrase, Threshold, Tree, Weight, check_extent
 from ldznet_ext.words import check_phrase
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ Change = tuple["Token", type, float]
 """What stands behind a term: where, the node it makes, and its number."""
 _MARKED = re.compile(
     r"""[&|!(){}*@"“”„«»「」]|(?:\A|\s)(?:['‘]|(?:AND|OR|NOT)(?:\s|\Z)|[+\-−–]\s*[0-9][0-9.,]*(?:px)?(?:\s|\Z))"""
+    r"""|#[0-9][0-9.,]*(?=[\s&|!(){}*@"“”„«»「」]|#[0-9]|\Z)"""
 )
 """What makes a text more than words."""
 
@@ -42,8 +43,8 @@ def _parsed(text: str) -> Tree:
 def is_words(text: str) -> bool:
     """Whether a text is one phrase as it stands.
 
-    >>> is_words("dog's t-shirt"), is_words("hair +12"), is_words("cats AND dogs"), is_words("'cats'")
-    (True, False, False, False)
+    >>> is_words("dog's t-shirt"), is_words("hair +12"), is_words("cats AND dogs"), is_words("'cats'"), is_words("fox#1")
+    (True, False, False, False, False)
     """
     return not _MARKED.search(text)
 
@@ -102,6 +103,9 @@ def _grammar() -> "Lark":
         def growth(self, token: "Token") -> Change:
             return token, Grow, _pixels(token)
 
+        def instance(self, token: "Token") -> Change:
+            return token, Instance, _place(token)
+
         def changed(self, tree: Tree, *changes: Change) -> Tree:
             for token, kind, number in changes:
                 tree = _made(token, kind, tree, number)
@@ -129,6 +133,13 @@ def _pixels(token: "Token") -> int:
     if not number.isdecimal() or len(number) > 9:
         raise _Refused(f'A growth is "{token:.30}"; expected whole pixels, so write one such as hair +12.', token)
     return sign * int(number)
+
+
+def _place(token: "Token") -> int:
+    number = token[1:]
+    if not number.isdecimal() or len(number) > 9:
+        raise _Refused(f'Behind # stands "{number:.30}"; expected a whole number, so write one such as fox#1.', token)
+    return int(number)
 
 
 def _refusal(text: str, error: "UnexpectedInput") -> ExpressionError:

@@ -14,6 +14,7 @@ WEIGHTS = (0.001, 1000.0)
 DEEPEST = 32
 """Nodes on the way from the whole to a phrase."""
 MOST_PHRASES = 100
+MOST_INSTANCES = 999
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,24 @@ class Grow:
         object.__setattr__(self, "pixels", int(self.pixels))
 
 
-Tree: TypeAlias = Phrase | And | Or | Not | Weight | Threshold | Grow
+@dataclass(frozen=True)
+class Instance:
+    """One piece of a part's own mask: number 1 is the largest, 2 the next."""
+
+    part: "Tree"
+    number: int
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.number, Integral) and not isinstance(self.number, bool)
+        if not whole or not 1 <= self.number <= MOST_INSTANCES:
+            raise PhraseError(
+                f"An instance is number {self.number}; expected a whole number from 1, the largest, to {MOST_INSTANCES}, so "
+                "write one such as fox#1."
+            )
+        object.__setattr__(self, "number", int(self.number))
+
+
+Tree: TypeAlias = Phrase | And | Or | Not | Weight | Threshold | Grow | Instance
 """An expression: any of the nodes."""
 
 

@@ -1,10 +1,9 @@
 """Tree to text, in the language's shortest spelling: what is written is read as the same tree."""
 
 from ldznet_ext.prompt.parse import is_words
-from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Tree, Weight
+from ldznet_ext.prompt.tree import And, Grow, Instance, Not, Or, Phrase, Threshold, Tree, Weight
 
-_CHANGED = (Weight, Threshold, Grow)
-_TIGHT = {Or: 0, And: 1, Not: 2, Weight: 3, Threshold: 3, Grow: 3, Phrase: 4}
+_TIGHT = {Or: 0, And: 1, Not: 2, Weight: 3, Threshold: 3, Grow: 3, Instance: 3, Phrase: 4}
 """How tightly a node holds together."""
 
 
@@ -24,6 +23,8 @@ def write(tree: Tree) -> str:
     part = _held(tree.part, 3)
     if isinstance(tree, Grow):
         return f"{part} {tree.pixels:+d}"
+    if isinstance(tree, Instance):
+        return f"{part}#{tree.number}"
     sign, number = ("*", tree.factor) if isinstance(tree, Weight) else ("@", tree.value)
     return f"{part}{sign}{repr(number).removesuffix('.0')}"
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from ldznet_ext.answers import Measure, answer, mask_at
 from ldznet_ext.errors import ExpressionError, PhraseError
 from ldznet_ext.hosts.standalone import StandaloneBackbone
+from ldznet_ext.masks.components import components
 from ldznet_ext.masks.shape import grown
 from ldznet_ext.pipeline import apply, rethreshold, segment
 from ldznet_ext.prompt.tree import And, Not, Or, Phrase, Tree
@@ -97,6 +98,57 @@ def test_the_status_of_an_expression(backbone: StandaloneBackbone, text: str, st
     assert (answer.status, answer.score) == (status, pytest.approx(score))
     if status != FOUND:
         assert answer.box is None and answer.area == 0 and not result.mask.any() and not answer.prob.any()
+
+
+def test_instances_are_pieces_of_the_phrases_own_mask(backbone: StandaloneBackbone) -> None:
+    whole = find(backbone, "fox")
+    order = components(whole.mask)
+    assert len(order) > 2
+    for number, piece in enumerate(order[:3], start=1):
+        one = find(backbone, f"fox#{number}")
+        assert (one.phrases[0].status, one.phrases[0].score, one.phrases[0].area) == (
+            FOUND,
+            whole.phrases[0].score,
+            piece.area,
+        )
+        assert one.phrases[0].box == piece.box and not one.message
+    rest = find(backbone, "fox & !fox#1")
+    np.testing.assert_array_equal(rest.mask, whole.mask & ~find(backbone, "fox#1").mask)
+
+
+def test_a_slider_gives_no_instance_another_number(backbone: StandaloneBackbone) -> None:
+    pieces = [find(backbone, f"fox#{number}") for number in (1, 2)]
+    count = len(components(find(backbone, "fox").mask))
+    for threshold in (0.2, 0.45, 0.8):
+        first, second = (rethreshold(piece, threshold) for piece in pieces)
+        assert not (first.mask & second.mask).any()
+        everything = find(backbone, "|".join(f"fox#{n + 1}" for n in range(min(count, 100))))
+        whole = rethreshold(find(backbone, "fox"), threshold)
+        assert count > 100 or (rethreshold(everything, threshold).mask == whole.mask).all()
+        np.testing.assert_array_equal(first.mask, first.prob > threshold)
+        asked = find(backbone, "fox#1", threshold=threshold)
+        np.testing.assert_array_equal(asked.mask, first.mask)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "says"),
+    [
+        ("fox#999", NOT_FOUND, "fox#999 was asked for, and fox has"),
+        ("fox#999 & snow", NOT_FOUND, "fox#999 was asked for"),
+        ("fox#999 | snow", FOUND, "fox#999 was asked for"),
+        ("fox & !fox#999", FOUND, "fox#999 was asked for"),
+        ("fox#1#2", NOT_FOUND, "fox#1#2 was asked for, and fox#1 has one piece, #1; so ask for one that is there."),
+        ("(fox & !fox)#1", NOT_FOUND, "fox & !fox has no piece"),
+        ("owl#1", NOT_FOUND, ""),
+        ("owl#1 | fox", FOUND, ""),
+        ("cat#1", UNKNOWN, "never saw"),
+    ],
+)
+def test_an_instance_that_is_not_there_is_said(backbone: StandaloneBackbone, text: str, status: str, says: str) -> None:
+    result = find(backbone, text)
+    assert result.phrases[0].status == status
+    assert says in result.message and bool(says) == bool(result.message)
+    assert result.mask.any() == (status == FOUND)
 
 
 def test_a_phrase_not_found_counts_as_nothing(backbone: StandaloneBackbone) -> None:

@@ -101,9 +101,8 @@ def test_no_haze_of_what_was_dropped_is_left_of_a_soft_mask() -> None:
     assert not grey[1, 9] and grey[0, 4] == 64, "nearer to b; nearer to a"
     assert not made(Edits(keep=((9, 4),)), soft, islands=9).any(), "nothing is kept"
     np.testing.assert_array_equal(made(given=soft), np.where(mask(), 230, 64))
-    same(
-        made(Edits(erase=at((0, 0))), soft, holes=True, invert=True) >= 128, ~(mask() | at((1, 1), (2, 1))) | at((0, 0))
-    )
+    turned = made(Edits(erase=at((0, 0))), soft, holes=True, invert=True)
+    np.testing.assert_array_equal(turned < 128, (mask() | at((1, 1), (2, 1))) & ~at((0, 0)))
 
 
 @given(arrays(bool, (5, 10)), SETTINGS, arrays(bool, (5, 10)), arrays(bool, (5, 10)))

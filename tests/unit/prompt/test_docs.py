@@ -49,4 +49,13 @@ def test_the_limits_on_the_page_are_the_limits():
 
 def test_every_node_has_an_example():
     kinds = {type(node) for text, *_ in table("| written | means |") for node, _ in nodes.walk(parse(text.strip("`")))}
-    assert kinds == {nodes.Phrase, nodes.And, nodes.Or, nodes.Not, nodes.Weight, nodes.Threshold, nodes.Grow}
+    assert kinds == {
+        nodes.Phrase,
+        nodes.And,
+        nodes.Or,
+        nodes.Not,
+        nodes.Weight,
+        nodes.Threshold,
+        nodes.Grow,
+        nodes.Instance,
+    }

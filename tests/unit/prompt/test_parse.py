@@ -8,7 +8,7 @@ from hypothesis import given
 
 from ldznet_ext.errors import ExpressionError, PhraseError
 from ldznet_ext.prompt.parse import by_grammar, is_words, parse
-from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Weight
+from ldznet_ext.prompt.tree import And, Grow, Instance, Not, Or, Phrase, Threshold, Weight
 from ldznet_ext.prompt.write import write
 from tests.unit.prompt.trees import ANY, TEXTS
 
@@ -39,6 +39,11 @@ FOX, OWL, CAT = Phrase("fox"), Phrase("owl"), Phrase("cat")
         "ثعلب أحمر",
         "C:\\fox",
         "<lora:sticker:0.8> fox",
+        "C#",
+        "#fox",
+        "fox# 1",
+        "fox#1b",
+        "fox#٣",
     ],
 )
 def test_words_are_one_phrase(text):
@@ -87,6 +92,17 @@ def test_spaces_of_any_kind_are_one():
         ("fox*2@0.4 +3", Grow(Threshold(Weight(FOX, 2), 0.4), 3)),
         ("fox{*2 +3}{@.4}", Threshold(Grow(Weight(FOX, 2), 3), 0.4)),
         ("face AND NOT (bandana OR hair){*6}", And((Phrase("face"), Not(Weight(Or((Phrase("bandana"), Phrase("hair"))), 6))))),
+        ("fox#1", Instance(FOX, 1)),
+        ("red fox #12", Instance(Phrase("red fox"), 12)),
+        ("fox@.4#2 +3", Grow(Instance(Threshold(FOX, 0.4), 2), 3)),
+        ("fox{#2 +3}", Grow(Instance(FOX, 2), 3)),
+        ("(fox|owl)#2", Instance(Or((FOX, OWL)), 2)),
+        ("!fox#1 & fox", And((Not(Instance(FOX, 1)), FOX))),
+        ("fox##1#2", Instance(Instance(Phrase("fox#"), 1), 2)),
+        ('"fox"#1', Instance(FOX, 1)),
+        ('"fox#1"', Phrase("fox#1")),
+        ("C#7", Instance(Phrase("C"), 7)),
+        ("狐狸#2", Instance(Phrase("狐狸"), 2)),
         ('"black & white"', Phrase("black & white")),
         ("'black & white' | fox", Or((Phrase("black & white"), FOX))),
         ("'the dog's ear'", Phrase("the dog's ear")),
@@ -131,9 +147,15 @@ def test_what_a_text_says(text, tree):
         ("hair +1.5", 5, 'A growth is "\\+1.5"; expected whole pixels'),
         ("+12", 0, 'Before "\\+12" stands nothing that could grow'),
         ("fox & -4", 6, 'Before "-4" stands nothing that could grow'),
+        ("fox#0", 3, "An instance is number 0; expected a whole number from 1, the largest, to 999"),
+        ("fox#1000", 3, "An instance is number 1000"),
+        ("fox#1.5", 3, 'Behind # stands "1.5"; expected a whole number, so write one such as fox#1'),
+        ("#1 fan", 0, 'Before "#1" stands nothing that could have pieces; expected a phrase there'),
+        ("fox & #2", 6, 'Before "#2" stands nothing that could have pieces'),
+        ("fox#1 owl", 6, 'Before "owl" an expression is complete'),
         ("hair +12 long", 9, 'Before "long" an expression is complete'),
         ("hair - 4 px", 9, 'Before "px" an expression is complete'),
-        ("hair{12}", 5, 'In braces stands "12"; expected \\*1.5, @0.4, \\+12 or -4'),
+        ("hair{12}", 5, 'In braces stands "12"; expected \\*1.5, @0.4, \\+12, -4 or #1'),
         ("hair{+2", 7, "In braces stands nothing"),
         ("hair{}", 5, 'In braces stands "}"'),
         ('""', 0, "A phrase is empty"),

@@ -49,6 +49,11 @@ def test_phrases_are_listed_once_in_their_order(text):
         "fox*1.5@0.4 +3",
         "!fox +12",
         "(!fox) +12",
+        "fox#1",
+        "(fox | owl)#2 +3",
+        "!fox#1",
+        "fox@0.4#1#2",
+        '"fox#1"',
     ],
 )
 def test_canonical_text_comes_back_as_it_was(text):

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from ldznet_ext.prompt.tree import And, Grow, Not, Or, Phrase, Threshold, Tree, Weight
+from ldznet_ext.prompt.tree import And, Grow, Instance, Not, Or, Phrase, Threshold, Tree, Weight
 
 SIGNS = [
     "&",
@@ -25,6 +25,8 @@ SIGNS = [
     "-4",
     "- 4",
     "−4px",
+    "#1",
+    "#",
     "AND",
     "NOT",
     "and",
@@ -41,6 +43,7 @@ PHRASES = st.builds(Phrase, TEXTS.map(" ".join) | TEXTS.map("".join) | ANY)
 def _over(parts: st.SearchStrategy[Tree], bent: bool) -> st.SearchStrategy[Tree]:
     several = st.lists(parts, min_size=2, max_size=3).map(tuple)
     straight = st.builds(And, several) | st.builds(Or, several) | st.builds(Not, parts)
+    straight |= st.builds(Instance, parts, st.integers(1, 3) | st.just(999))
     if not bent:
         return straight | st.builds(Grow, parts, st.integers(-9, 9))
     return (
