@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ldznet_ext.backbone import Backbone
+    from ldznet_ext.batch import Finder, Order
     from ldznet_ext.cli.console import Tick
     from ldznet_ext.like import Instance
     from ldznet_ext.request import MaskSettings
@@ -52,6 +53,13 @@ def apply(result: "Segmentation", settings: "MaskSettings", picture: "np.ndarray
     from ldznet_ext.pipeline import apply as run
 
     return run(result, settings, picture=picture)
+
+
+def finder(order: "Order", args: argparse.Namespace) -> "Finder":
+    """`ldznet_ext.batch.finder` with the model the options name."""
+    from ldznet_ext.batch import finder as run
+
+    return run(order, open_backbone(args))
 
 
 def as_names(names: str) -> tuple[str, ...]:

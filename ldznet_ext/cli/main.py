@@ -1,7 +1,8 @@
 """`ldznet COMMAND ...`: find the command, parse, run, and turn whatever goes wrong into one sentence and an exit code.
 
 0: done (also when words were not found). 1: a defect of ours; of `doctor`: masks, pictures or edits do not work here.
-2: something the user can mend. 130, 143: interrupted.
+2: something the user can mend. 3: nothing was found, where `mask --not-found fail` says that this is to count. 130, 143:
+interrupted.
 Nothing heavy is imported until a command runs, so that --help is immediate.
 """
 

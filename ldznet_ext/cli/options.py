@@ -1,7 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console
 from ldznet_ext.request import FLAG, NUMBER, OPTION, WHOLE, Option
@@ -29,7 +29,7 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected one such as 0.5") from None
 
 
-def add_setting(parser: argparse.ArgumentParser, option: Option) -> None:
+def add_setting(parser: argparse._ActionsContainer, option: Option) -> None:
     """The flag of a row of the table of options: --grow N, --invert, --no-refine."""
     flag = option.name.replace("_", "-")
     if option.kind == FLAG and option.default:
@@ -37,18 +37,18 @@ def add_setting(parser: argparse.ArgumentParser, option: Option) -> None:
     elif option.kind == FLAG:
         parser.add_argument(f"--{flag}", dest=option.name, action="store_true", help=option.help)
     else:
-        kind = {WHOLE: whole, NUMBER: number}.get(option.kind, str)
-        more = {"type": kind, "default": option.default, "choices": option.choices or None, "help": option.help}
-        parser.add_argument(f"--{flag}", dest=option.name, **more)
+        kind, sign = {WHOLE: (whole, "N"), NUMBER: (number, "X")}.get(option.kind, (str, "NAME"))
+        more: dict[str, Any] = {"choices": option.choices} if option.choices else {"type": kind, "metavar": sign}
+        parser.add_argument(f"--{flag}", dest=option.name, default=option.default, help=option.help, **more)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse._ActionsContainer) -> None:
     """Which method and model, and where it computes."""
     add_setting(parser, OPTION["method"])
     add_backbone(parser)
 
 
-def add_backbone(parser: argparse.ArgumentParser) -> None:
+def add_backbone(parser: argparse._ActionsContainer) -> None:
     """Which model, and where it computes."""
     parser.add_argument(
         "--model", help="diffusers folder, .safetensors file, name in a model folder or hub id (default: sticker-sd)"
@@ -65,11 +65,17 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, *, folder: bool = True) -> None:
-    """Where the files go, and in which form the answer is printed."""
+def add_output(
+    parser: argparse._ActionsContainer, *, folder: bool = True, default: str | None = ".", told: str = "this one"
+) -> None:
+    """Where the files go, and in which form the answer is printed. told: what the default is, in words."""
     if folder:
         parser.add_argument(
-            "-o", "--out", metavar="DIR", default=".", help="folder for the files, made if needed (default: this one)"
+            "-o",
+            "--out",
+            metavar="DIR",
+            default=default,
+            help=f"folder for the files, made if needed (default: {told})",
         )
     parser.add_argument("--json", action="store_true", help="print one JSON object; all else goes to standard error")
 

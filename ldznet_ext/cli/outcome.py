@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ldznet_ext.result import ClassResult, Labelling, PhraseResult, Segmentation
 
 KINDS = ("mask", "prob", "overlay")
+DEFECT, ABSENT = 1, 3
+"""Exit codes: something of ours went wrong; nothing was found where that is to count (`--not-found fail`)."""
 
 
 def write_masks(

@@ -1,13 +1,35 @@
 """What is not as it was when a mask was made, in sentences: the reasons why repeating it may give another."""
 
 from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ldznet_ext.saving.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def differences(made: Recipe, now: Recipe) -> tuple[str, ...]:
     """Why the mask of `now` need not be that of `made`; empty where all that both know is the same."""
     return tuple(_differences(made, now))
+
+
+def pixels_off(path: str | PathLike[str], mask: "np.ndarray") -> int | None:
+    """In how many pixels a mask, uint8 (h w), is not that of a saved PNG; None where the file holds no mask of its size.
+
+    A cut-out holds one as its transparency.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if Path(path).suffix.lower() != ".png":
+        return None
+    with Image.open(path) as image:
+        bands = dict(zip(image.getbands(), image.split(), strict=True))
+        held = np.asarray(bands.get("A", bands.get("L", image)))
+    return int(np.count_nonzero(held != mask)) if held.shape == mask.shape else None
 
 
 def _differences(made: Recipe, now: Recipe) -> Iterator[str]:

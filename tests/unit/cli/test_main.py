@@ -27,7 +27,8 @@ def test_help_lists_every_command(ldznet):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(ldznet, command):
     ran = ldznet(command, "--help")
-    assert ran.code == 0 and ran.out.startswith(f"usage: ldznet {command} ") and len(ran.out.splitlines()) < 45
+    assert ran.code == 0 and ran.out.startswith(f"usage: ldznet {command} ")
+    assert len(ran.out.splitlines()) < (75 if command == "mask" else 45)  # that one has the whole table of options
 
 
 @pytest.mark.parametrize(
