@@ -1,3 +1,4 @@
+# make app    the desk in a browser, http://127.0.0.1:7870 (ARGS="--model NAME --port 8000" and whatever `ldznet serve` takes)
 # make demo   pictures from words, masks from other words, the repaint: demo/index.html
 # make test   the fast tests, offline, with a table of what is proven
 # make webui  a small web UI of our own to click the extension in, on a CPU: http://127.0.0.1:7860 (PORT= names another)
@@ -15,10 +16,14 @@ WEBUI = .venv-webui/bin/python
 PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test webui browser check format bench clean
+.PHONY: help app demo test webui browser check format bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
+
+app:
+	@$(SET_UP) app
+	@$(VENV) -m ldznet_ext serve $(ARGS)
 
 demo:
 	@$(SET_UP) run
@@ -33,6 +38,7 @@ webui:
 	@$(WEBUI) tests/pocket_host/launch.py --port $(PORT) $(ARGS)
 
 browser:
+	@$(SET_UP) app
 	@$(SET_UP) webui
 	@$(WEBUI) -m pytest -q -rs tests/browser tests/pocket_host $(ARGS)
 

@@ -1,6 +1,6 @@
 """Makes `.venv/` in the checkout and fills it, with the standard library alone.
 
-`python -m ldznet_ext.bootstrap [run|test|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS; `webui` does so
+`python -m ldznet_ext.bootstrap [run|app|test|dev] [-- ARGS...]` sets up and then runs `.venv`'s python with ARGS; `webui` does so
 with the pocket host's `.venv-webui/`. Each step says what it does, how many MB and how long; a stamp per step makes a second
 call repeat nothing, offline.
 """
@@ -27,10 +27,10 @@ RUN_MODULES = (
     "torch", "numpy", "safetensors", "einops", "cv2", "scipy", "PIL", "tqdm", "lark", "diffusers", "transformers",
 )  # fmt: skip
 """What `import` calls the run-time dependencies of pyproject.toml."""
-EXPECTED_MB = {"run": 640, "test": 210, "dev": 520}
+EXPECTED_MB = {"run": 640, "app": 260, "test": 210, "dev": 520}
 """On disk, beside torch, measured on Linux x86-64 with Python 3.11; said before a step starts."""
-EXTRAS = tuple(EXPECTED_MB)
-"""Each holds the one before it."""
+HOLDS = {"run": ("run",), "app": ("run", "app"), "test": ("run", "test"), "dev": ("run", "test", "dev")}
+"""What is there as well once one of them is installed."""
 OLDEST_PYTHON = (3, 10)
 
 
@@ -214,7 +214,7 @@ def install_requirements(venv: Venv, extra: str) -> None:
     target = str(CHECKOUT) if extra == "run" else f"{CHECKOUT}[{extra}]"
     with step(f"packages for `{extra}` (about {EXPECTED_MB[extra]} MB on disk)", venv):
         pip(venv, "install", "--editable", target, *constraints)
-    for held in EXTRAS[: EXTRAS.index(extra) + 1]:
+    for held in HOLDS[extra]:
         venv.stamp(held, hash=requirements_hash(held, torch))
 
 
@@ -225,9 +225,9 @@ def ready(venv: Venv = VENV, extra: str = "run") -> bool:
 
 
 def set_up(venv: Venv = VENV, extra: str = "run") -> None:
-    """Everything `extra` ("run", "test" or "dev") needs, in `.venv`; does nothing where it is all there."""
-    if extra not in EXTRAS:
-        raise SetupError(f"The set-up {extra!r} does not exist; expected {' or '.join(EXTRAS)}.")
+    """Everything `extra` ("run", "app", "test" or "dev") needs, in `.venv`; does nothing where it is all there."""
+    if extra not in HOLDS:
+        raise SetupError(f"The set-up {extra!r} does not exist; expected {' or '.join(HOLDS)}.")
     if ready(venv, extra) and wanted_torch(venv) is None and venv.read("base").get("folder") == str(venv.folder):
         return
     start = time.monotonic()
@@ -254,7 +254,7 @@ def run_inside(arguments: Sequence[str], venv: Venv = VENV) -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`[run|test|dev|webui] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
+    """`[run|app|test|dev|webui] [-- ARGS...]`: set up, then run ARGS inside; 0, or 2 with one sentence."""
     before, _, after = (list(part) for part in _split(argv))
     venv = VENV
     try:

@@ -1,25 +1,18 @@
-"""Who may come in, and what the page may reach: nothing but this server.
+"""What every answer of the server carries so that the page reaches nothing but it, and the page that asks people for the token.
 
-Bound to loopback nothing is asked, but a browser must call this machine by its own name, so that no page of the web can speak to
-the app under a name of theirs (DNS rebinding). Bound to anything else the token is asked for: by a page for people, by
-`Authorization: Bearer` for programs.
+Who may come in is settled by `api.doors`, for the page and the API alike.
 """
 
-import hashlib
-import hmac
 from html import escape
 from typing import Any
-from urllib.parse import parse_qs
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldznet_ext.app import strings
 from ldznet_ext.app.routes import ASSETS
 
-COOKIE, ENTER = "ldznet", "/enter"
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'self'; "
@@ -27,88 +20,40 @@ POLICY = (
 )
 """Gradio writes scripts and styles into its page; none of them, and nothing else, may come from or go to another machine."""
 HEADERS = {"content-security-policy": POLICY, "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
-REFUSED = "The token is missing or wrong; expected the one that the app was started with, so send it as Authorization: Bearer."
+LOCKED = 401
+QUERY = "token"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a server bound to this address can be reached from its own machine alone.
+class PageGuard:
+    """Around everything else."""
 
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-class Guard:
-    """Around the whole application. token: None on loopback, where nothing is asked."""
-
-    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        refusal = self._stranger(request) if self.token is None else await self._locked(request)
-        await (refusal or self.app)(scope, receive, _with_headers(send))
+        asks = scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+        locked = False
 
-    def _stranger(self, request: Request) -> Response | None:
-        """On loopback: a call by another name than this machine's own is refused."""
-        host = request.headers.get("host", "")
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if name.lower() in LOOPBACK or name.startswith("127."):
-            return None
-        return JSONResponse(
-            {"error": "This desk answers on its own machine only; expected 127.0.0.1 in the address."}, 421
-        )
+        async def sending(message: Message) -> None:
+            nonlocal locked
+            if message["type"] == "http.response.start":
+                locked = asks and message["status"] == LOCKED
+                ours: list[Any] = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *ours]
+            if not locked:
+                await send(message)
 
-    async def _locked(self, request: Request) -> Response | None:
-        """With a token: a page to enter it for people, 401 for programs, nothing for who has it."""
-        if request.url.path == ENTER:
-            return await self._enter(request)
-        if self._known(request):
-            return None
-        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(), 401)
-        return JSONResponse({"error": REFUSED}, 401, {"WWW-Authenticate": "Bearer"})
-
-    def _known(self, request: Request) -> bool:
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        bearer = kind.lower() == "bearer" and _same(given.strip(), str(self.token))
-        return bearer or _same(request.cookies.get(COOKIE, ""), self._pass)
-
-    @property
-    def _pass(self) -> str:
-        """What the cookie holds: it shows who has the token, and is not the token."""
-        return hashlib.sha256(f"ldznet page {self.token}".encode()).hexdigest()
-
-    async def _enter(self, request: Request) -> Response:
-        form = parse_qs((await request.body())[:4096].decode("utf-8", "replace"))
-        if request.method != "POST" or not _same(form.get("token", [""])[0].strip(), str(self.token)):
-            return HTMLResponse(_page(wrong=request.method == "POST"), 401)
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, self._pass, httponly=True, samesite="strict")
-        return answer
+        await self.app(scope, receive, sending)
+        if locked:
+            await HTMLResponse(_page(scope), LOCKED, HEADERS)(scope, receive, send)
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
-
-
-def _with_headers(send: Send) -> Send:
-    """The same, with our headers on every answer."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            ours: list[Any] = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-            message["headers"] = [*message.get("headers", []), *ours]
-        await send(message)
-
-    return sending
-
-
-def _page(*, wrong: bool = False) -> str:
+def _page(scope: Scope) -> str:
+    """A form for the token; it says so where one was given and is wrong."""
+    wrong = f"{QUERY}=".encode() in scope.get("query_string", b"")
     words = {
         "title": strings.LOGIN,
         "help": strings.LOGIN_HELP,

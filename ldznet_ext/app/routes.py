@@ -88,6 +88,7 @@ def _done(room: Room, handle: str, what: str, given: Any) -> dict[str, Any]:
         "point": actions.point,
         "clear": actions.clear,
         "go": actions.go,
+        "like": asking.like,
     }
     if what == "cancel":
         asking.cancel(room, handle)

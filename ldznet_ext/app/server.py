@@ -1,19 +1,19 @@
-"""One FastAPI application: the API, the app's own routes, Gradio's page on top; and the server that runs it until Ctrl-C."""
+"""One FastAPI application: the API and its doors, the app's own routes, Gradio's page on top; served until Ctrl-C."""
 
+import contextlib
 import os
-import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
-from ldznet_ext.app import routes
-from ldznet_ext.app.example import Example
-from ldznet_ext.app.guard import Guard, is_loopback
-from ldznet_ext.app.room import Room
+from ldznet_ext.api.access import check_token
 from ldznet_ext.errors import OptionError
-from ldznet_ext.hosts.desk import StandaloneDesk
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ldznet_ext.hosts.desk import StandaloneDesk
 
 HOST, PORT = "127.0.0.1", 7870
 TRIES = 50
@@ -22,67 +22,65 @@ TRIES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """How to serve. port: None for the default, or the next that is free. token: asked for beyond loopback. page: with one."""
+    """How to serve. port: None for the default, or the next that is free. token: asked of everyone; None: of nobody, which only
+    loopback allows. page: whether there is one beside the API.
+    """
 
     host: str = HOST
     port: int | None = None
-    token: str = ""
+    token: str | None = None
     page: bool = True
 
+    @classmethod
+    def checked(
+        cls, host: str, port: int | None, token: str, page: bool, environment: Mapping[str, str] = os.environ
+    ) -> "Serving":
+        """The same out of a command line; OptionError for a host beyond loopback without a token."""
+        given = token or environment.get("LDZNET_TOKEN", "") or None
+        check_token(host, given)
+        return cls(host=host, port=port, token=given, page=page)
 
-def application(desk: StandaloneDesk, *, token: str | None = None, page: bool = True) -> FastAPI:
+
+def application(desk: "StandaloneDesk", *, token: str | None = None, page: bool = True) -> "FastAPI":
     """Everything under one roof. token: None where nothing is asked. page: False for the API alone."""
-    app = FastAPI(title="LD-ZNet", docs_url="/docs", redoc_url=None)
+    from ldznet_ext.api.server import application as api
+
+    app = api(desk, token=token)
     if page:
-        _with_page(app, desk)
-    app.add_middleware(Guard, token=token)
+        _add_page(app, desk)
     return app
 
 
-def _with_page(app: FastAPI, desk: StandaloneDesk) -> None:
+def _add_page(app: "FastAPI", desk: "StandaloneDesk") -> None:
+    from ldznet_ext.app import routes
+    from ldznet_ext.app.example import Example
     from ldznet_ext.app.page import mount_page
+    from ldznet_ext.app.page_guard import PageGuard
+    from ldznet_ext.app.room import Room
 
     room, example = Room(desk), Example(desk)
     app.mount(f"{routes.PREFIX}/assets", routes.assets())
     app.include_router(routes.router(room))
     mount_page(app, room, example)
+    app.add_middleware(PageGuard)
     example.start()
-
-
-def checked(serving: Serving, environment: str = os.environ.get("LDZNET_TOKEN", "")) -> str | None:
-    """The token to ask for, or None on loopback; OptionError where one is needed and none is given."""
-    given = serving.token or environment
-    if is_loopback(serving.host):
-        return given or None
-    if not given:
-        raise OptionError(
-            f"The address {serving.host} can be reached from other machines and no token is set; expected one, so give "
-            f"--token, or LDZNET_TOKEN, for example {secrets.token_urlsafe(12)}."
-        )
-    return given
 
 
 def bound(host: str, port: int | None) -> socket.socket:
     """A socket at that port; without one at the default, or the first free one after it. OptionError where there is none."""
     wanted = [port] if port is not None else range(PORT, PORT + TRIES)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reason = ""
     for each in wanted:
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        if os.name != "nt":  # there it would let two programs share a port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((host, each))
-            return listening
+            return _listening(host, each)
         except (OSError, OverflowError) as error:
-            listening.close()
             reason = getattr(error, "strerror", None) or str(error)
     raise OptionError(
-        f"Port {wanted[0]} of {host} cannot be had ({reason}); expected a free one, so name another with --port."
+        f"Port {wanted[0]} of {host:.60} cannot be had ({reason}); expected a free one, so name another with --port."
     )
 
 
-def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+def serve(app: "FastAPI", listening: socket.socket, ready: Callable[[], None]) -> None:
     """Answer until Ctrl-C. ready: called once it answers."""
     import uvicorn
 
@@ -93,4 +91,18 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
                 ready()
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes it on once it has closed everything
+        Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name != "nt":  # there it would let two programs share a port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen()  # two programs may be bound to one port before either listens
+    except BaseException:
+        made.close()
+        raise
+    return made

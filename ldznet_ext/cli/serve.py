@@ -24,16 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     _check_packages(args.page)
-    from ldznet_ext.app.server import Serving, application, bound, checked, serve
+    from ldznet_ext.app.server import PORT, Serving, application, bound, serve
     from ldznet_ext.hosts.desk import StandaloneDesk
 
-    serving = Serving(host=args.host, port=args.port, token=args.token, page=args.page)
-    token = checked(serving)
+    serving = Serving.checked(args.host, args.port, args.token, args.page)
     listening = bound(serving.host, serving.port)
+    port = listening.getsockname()[1]
+    if args.port is None and port != PORT:
+        console.say(f"Port {PORT} is taken, so it is {port} this time.")
     desk = StandaloneDesk(args.model, device=args.device, dtype=args.dtype)
-    address = _address(serving.host, listening.getsockname()[1])
     with console.quiet_output():
-        app = application(desk, token=token, page=serving.page)
+        app = application(desk, token=serving.token, page=serving.page)
+    address = _address(serving.host, port)
 
     def ready() -> None:
         console.tell(f"{'The app' if serving.page else 'The API'} is at {address}  (Ctrl-C ends it)")

@@ -17,9 +17,11 @@ CORE = 0.35
 """Part of a stroke's half width, round its middle, that is meant whatever the picture shows."""
 REACH = 0.5
 """How far beyond the stroke an edge may lie, in half widths."""
-ROUNDS = 3
-WORKING_SIDE = 320
+ROUNDS = 2
+WORKING_SIDE = 192
 """Longest side at which a snapped stroke is settled; a larger part of a picture is looked at in this size."""
+CONTRAST = 18.0
+"""Levels (of 255) between the colours of the stroke's middle and of what is round it, below which there is no edge to follow."""
 MOST_POINTS = 20_000
 
 
@@ -96,7 +98,10 @@ def _marks(core: np.ndarray, drawn: np.ndarray, reach: int) -> np.ndarray:
 
 def _cut(part: np.ndarray, marks: np.ndarray) -> np.ndarray | None:
     """Bool (h w): what GrabCut takes; None where it has nothing to tell apart."""
-    if not ((marks == cv2.GC_BGD).any() and (marks == cv2.GC_FGD).any()):
+    ground, core = part[marks == cv2.GC_BGD], part[marks == cv2.GC_FGD]
+    if not len(ground) or not len(core):
+        return None
+    if np.linalg.norm(np.median(ground, axis=0) - np.median(core, axis=0)) < CONTRAST:
         return None
     cv2.setRNGSeed(0)  # its clusters begin at random: the same stroke is to give the same mask
     cv2.grabCut(part, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
