@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from ldznet_ext.api.access import bears, is_loopback, same
 
@@ -40,7 +40,7 @@ class Doors:
         elif self.token is None or self._brings(headers):
             await self.app(scope, receive, send)
         elif (place := self._entry(scope)) is not None:
-            cookie = f"{COOKIE}={quote(self.token)}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{COOKIE}={quote(self.token, safe='')}; HttpOnly; SameSite=Strict; Path=/"
             await _answer(scope, send, 303, "", {"Location": place, "Set-Cookie": cookie})
         else:
             await _answer(scope, send, 401, NO_TOKEN, {"WWW-Authenticate": "Bearer"})
@@ -86,7 +86,7 @@ def _cookie(header: str) -> str:
         found = SimpleCookie(header).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return unquote(found.value) if found else ""
 
 
 async def _answer(scope: Scope, send: Send, status: int, sentence: str, headers: dict[str, str] | None = None) -> None:

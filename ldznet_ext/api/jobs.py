@@ -112,7 +112,7 @@ class Jobs:
     def _forget(self) -> None:
         """What is over for long, and the oldest of what is over where there is too much of it."""
         now = time.monotonic()
-        over = [key for key, job in self._jobs.items() if job.ended is not None]
-        for number, key in enumerate(over):
-            if len(over) - number > MOST or now - (self._jobs[key].ended or now) > KEPT:
+        over = [(key, job.ended) for key, job in self._jobs.items() if job.ended is not None]
+        for number, (key, ended) in enumerate(over):
+            if len(over) - number > MOST or now - ended > KEPT:
                 del self._jobs[key]
