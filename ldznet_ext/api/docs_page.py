@@ -60,12 +60,18 @@ def _section(method: str, path: str, route: Mapping[str, Any]) -> str:
         (
             f'<h2 id="{_anchor(method, path)}"><b>{method}</b><code>{escape(path)}</code></h2>',
             f"<p>{escape(route.get('description', ''))}</p>",
+            "".join(_parameter(each) for each in route.get("parameters", ())),
             _fields(body["schema"]) if body else "",
             _example("A request", body.get("example")) if body else "",
             _example("Its answer", answers["200"]["content"]["application/json"].get("example")),
             _refusals({status: answer for status, answer in answers.items() if status != "200"}),
         )
     )
+
+
+def _parameter(given: Mapping[str, Any]) -> str:
+    place = {"header": "Header", "path": "In the address"}.get(given["in"], given["in"])
+    return f"<p>{place} <code>{escape(given['name'])}</code>: {escape(given['description'])}.</p>"
 
 
 def _fields(schema: Mapping[str, Any]) -> str:
