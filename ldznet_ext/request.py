@@ -110,7 +110,7 @@ OPTIONS = (
         default="",
         label="Words",
         infotext="LD-ZNet words",
-        help='what to find, one expression such as "fox & !tail": & | ! and parentheses, fox*1.5, fox@0.4, hair +12',
+        help='what to find, one expression such as "fox & !tail": & | ! and parentheses, fox*1.5, fox@0.4, hair +12, fox#1',
     ),
     Option(
         name="method",
