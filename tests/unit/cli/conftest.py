@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ldznet_ext.batch import Finder, Order
 from ldznet_ext.cli import engine
 from ldznet_ext.cli.main import main
 from ldznet_ext.errors import MethodError
@@ -53,6 +54,11 @@ class FakeEngine:
             message="" if any(a.status == FOUND for a in answers) else "Nothing was found.",
         )  # fmt: skip
 
+    def finder(self, order: Order, args: Any) -> Finder:
+        """Finds in picture after picture."""
+        facts = {"model": self.name}
+        return Finder(find=lambda picture: self.segment(picture, order.words, self), backbone=self, facts=facts)
+
     def _answer(self, word: str, size: Size, threshold: float) -> PhraseResult:
         status = {"owl": NOT_FOUND, "zyx": UNKNOWN}.get(word, FOUND)
         prob = np.full(size, 0.1, np.float32)
@@ -83,7 +89,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """The engine of every command, faked."""
     made = FakeEngine()
     monkeypatch.setattr(engine, "open_backbone", lambda args: made)
-    for name in ("segment", "generate", "inpaint"):
+    for name in ("segment", "generate", "inpaint", "finder"):
         monkeypatch.setattr(engine, name, getattr(made, name))
     return made
 
