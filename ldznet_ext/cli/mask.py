@@ -98,10 +98,8 @@ def read(args: argparse.Namespace) -> Wish:
         words = words or recipe.words
         pictures = pictures or (_its_picture(args.source, recipe),)
     if not pictures or not words:
-        lacking = "words" if pictures else "picture"
-        raise OptionError(
-            f"There is no {lacking}; expected a picture and what to find in it, so see `ldznet mask --help`."
-        )
+        lacking = "are no words" if pictures else "is no picture"
+        raise OptionError(f"There {lacking}; expected a picture and what to find in it, so see `ldznet mask --help`.")
     for expression in words:
         parse(expression)
     if args.pattern is not None:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, wish: "Wish") -> int:
         console.say("What was drawn by hand belongs to its picture alone, so it is left out here.")
     with console.quiet_output():
         report = _masked(args, wish, order)
-    if len(report.skipped) == report.pictures:
+    if len(report.skipped) == report.pictures and not report.defects:
         raise DataError(
             f"None of the {report.pictures:,} files is a picture that can be read; expected some, so name others."
         )
