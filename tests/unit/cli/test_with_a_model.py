@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from tests.tiny import picture
+
+SCENE = Path(__file__).resolve().parents[2] / "data/sticker_test/00000.webp"
 
 
 @pytest.fixture
@@ -117,3 +120,37 @@ def test_a_head_of_another_family(ldznet, photo, models, tmp_path, monkeypatch):
     monkeypatch.setenv("LDZNET_MODELS", str(tmp_path / "other"))
     assert "sticker" in ldznet("mask", photo, "fox", "-o", "out", "--method", "ldznet").complaint
     assert not (tmp_path / "out").exists()
+
+
+SHAPES = ("--cut=hysteresis", "--islands=9", "--grow=2", "--alpha", "--feather=1", "--seed=3")
+
+
+@pytest.mark.sticker
+@pytest.mark.parametrize("flags", [(), SHAPES])
+def test_a_saved_mask_is_repeated_bit_for_bit(ldznet, tmp_path, flags):
+    Image.open(SCENE).crop((20, 30, 240, 210)).save(tmp_path / "scene.png")
+    assert ldznet("mask", "scene.png", "sky", "fox", *flags, "-o", "out", "--save", "mask,cutout").code == 0
+    ran = ldznet("mask", "--from", "out/scene_mask.png", "--save", "mask,cutout", "-o", "again", "--json")
+    assert ran.json["repeats"] == {"file": "out/scene_mask.png", "pixels_off": 0, "differences": []}
+    for kind in ("mask", "cutout"):
+        first, again = (tmp_path / folder / f"scene_{kind}.png" for folder in ("out", "again"))
+        assert first.read_bytes() == again.read_bytes() and np.asarray(Image.open(first))[..., -1].any()
+
+
+@pytest.mark.sticker
+def test_a_folder_with_the_real_model(ldznet, tmp_path):
+    (tmp_path / "in").mkdir()
+    shutil.copy(SCENE, tmp_path / "in")
+    (tmp_path / "in/bad.jpg").write_bytes(b"\xff\xd8\xff")
+    answer = ldznet("mask", "in", "sky", "--save", "mask,ora,coco", "--json").json
+    assert (answer["found"], len(answer["skipped"]), answer["files"]) == (1, 1, 3)
+    assert "before" in answer and ldznet("mask", "in", "sky", "--save", "mask,ora,coco", "--json").json["before"] == 1
+
+
+@pytest.mark.sticker
+def test_another_model_is_another_run_and_said_of_a_repeat(ldznet, models, monkeypatch, tmp_path):
+    shutil.copy(SCENE, tmp_path / "scene.webp")
+    ldznet("mask", "scene.webp", "sky", "--save", "mask")
+    monkeypatch.setenv("LDZNET_MODELS", str(models))  # the tiny one, under the same name
+    ran = ldznet("mask", "--from", "scene_mask.png", "--save", "mask")
+    assert "has other weights than it had" in ran.err and "differs from that file's in" in ran.err
