@@ -4,6 +4,7 @@ FastAPI's own page fetches scripts from the network, which nothing here does.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -27,7 +28,8 @@ def page(described: Mapping[str, Any]) -> str:
     """HTML of an OpenAPI document; nothing in it is fetched from anywhere."""
     about, routes = described["info"], list(_routes(described))
     links = "".join(
-        f'<a href="#{_anchor(method, path)}">{escape(route["summary"])}</a>' for method, path, route in routes
+        f'<a href="#{_anchor(method, path)}">{method if method != "POST" else ""} {escape(route["summary"])}</a>'
+        for method, path, route in routes
     )
     lock = (
         "<p>Send the token with every request: <code>Authorization: Bearer TOKEN</code>.</p>"
@@ -59,7 +61,7 @@ def _section(method: str, path: str, route: Mapping[str, Any]) -> str:
     return "".join(
         (
             f'<h2 id="{_anchor(method, path)}"><b>{method}</b><code>{escape(path)}</code></h2>',
-            f"<p>{escape(route.get('description', ''))}</p>",
+            f"<p>{_prose(route.get('description', ''))}</p>",
             "".join(_parameter(each) for each in route.get("parameters", ())),
             _fields(body["schema"]) if body else "",
             _example("A request", body.get("example")) if body else "",
@@ -71,7 +73,7 @@ def _section(method: str, path: str, route: Mapping[str, Any]) -> str:
 
 def _parameter(given: Mapping[str, Any]) -> str:
     place = {"header": "Header", "path": "In the address"}.get(given["in"], given["in"])
-    return f"<p>{place} <code>{escape(given['name'])}</code>: {escape(given['description'])}.</p>"
+    return f"<p>{place} <code>{escape(given['name'])}</code>: {_prose(given['description'])}.</p>"
 
 
 def _fields(schema: Mapping[str, Any]) -> str:
@@ -80,9 +82,14 @@ def _fields(schema: Mapping[str, Any]) -> str:
         default = "<em>needed</em>" if name in wanted else escape(json.dumps(field.get("default")))
         rows.append(
             f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(field))}</td><td>{default}</td>"
-            f"<td>{escape(field.get('description', ''))}</td></tr>"
+            f"<td>{_prose(field.get('description', ''))}</td></tr>"
         )
     return f"<table><tr><th>field</th><th>takes</th><th>default</th><th>meaning</th></tr>{''.join(rows)}</table>"
+
+
+def _prose(text: str) -> str:
+    """Text with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from ldznet_ext.api.access import REFUSAL
 from ldznet_ext.api.examples import ANSWERS, REQUESTS
 from ldznet_ext.api.jobs import NAME
 from ldznet_ext.api.schema import json_schema
-from ldznet_ext.api.tables import KINDS
+from ldznet_ext.api.tables import CLASS_KINDS, KINDS
 
 JSON = "application/json"
 NULLABLE = ("box", "familiar")
@@ -79,7 +79,8 @@ def like(example: Any, name: str = "") -> dict[str, Any]:
 def _object(example: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name in OPEN:
         return {"type": "object", "additionalProperties": like(next(iter(example.values())))}
-    wished = {kind: {} for kind in KINDS} if "status" in example or "unlabelled" in example else {}
+    kinds = CLASS_KINDS if "unlabelled" in example else KINDS if "terms" in example else ()
+    wished: dict[str, Any] = {kind: {} for kind in kinds}  # there where they were asked for
     return {
         "type": "object",
         "required": [key for key in example if key not in wished],

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ldznet_ext import __version__
 from ldznet_ext.api.docs_page import page
@@ -61,8 +62,17 @@ def _described(app: FastAPI, *, locked: bool) -> dict[str, Any]:
 async def _in_words(request: Request, error: Exception) -> Response:
     """What is not there, or not to be asked this way, as the API says everything else."""
     assert isinstance(error, HTTPException)
-    said = {
-        404: f"There is nothing at {request.url.path:.80}; expected one of the routes that /docs shows, so use one of them.",
-        405: f"{request.method} is not what {request.url.path:.80} takes; expected what /docs shows, so use that.",
-    }.get(error.status_code, str(error.detail))
-    return JSONResponse({"error": said}, error.status_code, headers=getattr(error, "headers", None))
+    status, path, headers = error.status_code, request.url.path, dict(getattr(error, "headers", None) or {})
+    said = str(error.detail)
+    if status == 404:
+        said = f"There is nothing at {path:.80}; expected one of the routes that /docs shows, so use one of them."
+    if status == 405:
+        headers["Allow"] = ", ".join(_taken(request))
+        said = f"{request.method} is not what {path:.80} takes; expected {headers['Allow']}, so use that."
+    return JSONResponse({"error": said}, status, headers=headers)
+
+
+def _taken(request: Request) -> list[str]:
+    """Every method that an address takes, of all its routes; Starlette names those of the first alone."""
+    fitting = [each for each in request.app.routes if each.matches(request.scope)[0] is Match.PARTIAL]
+    return sorted({method for each in fitting for method in getattr(each, "methods", None) or ()})
