@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldznet_ext.app import strings
-from ldznet_ext.app.actions import Answer, Step, change, now, show
+from ldznet_ext.app.actions import Answer, Step, change, now, read_picture, show
 from ldznet_ext.app.drawing import mask_of
 from ldznet_ext.app.room import Room
-from ldznet_ext.app.work import Moment
+from ldznet_ext.app.work import Moment, Work
 from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.masks.edits import Edits
 from ldznet_ext.ui.messages import complaint, remark
@@ -22,7 +22,9 @@ from ldznet_ext.watch import Watch
 if TYPE_CHECKING:
     from ldznet_ext.result import Segmentation
 
-Work = Callable[[Watch], Step]
+Ask = Callable[[Watch], Step]
+MOST_PICTURES = 24
+"""Other pictures that are looked in at once: each is a step of the history."""
 
 
 def find(room: Room, handle: str, words: str) -> Answer:
@@ -117,10 +119,24 @@ def like(room: Room, handle: str, place: tuple[float, float] | None = None) -> A
     return _watched(room, handle, ask)
 
 
-def elsewhere(room: Room, handle: str, pictures: Sequence[Any], watch: Watch) -> "list[Segmentation]":
-    """What looks like the present mask in other pictures, one answer each, in their order; LdznetError where it cannot be."""
-    moment = now(room, handle)
-    return room.desk.like(moment.picture, _example(moment, None), pictures, replace(moment.settings, words=""), watch)
+def like_in(room: Room, handle: str, files: Sequence[tuple[str, bytes]]) -> Answer:
+    """What looks like the present mask in other pictures, given by name and content: a moment each, the surest shown."""
+
+    def ask(watch: Watch) -> Step:
+        moment = now(room, handle)
+        if not files:
+            raise OptionError("There are no other pictures; expected some to look in, so choose them.")
+        fresh = [read_picture(content, name) for name, content in files[:MOST_PICTURES]]
+        settings = replace(moment.settings, words="")
+        pictures = [each.picture for each in fresh]
+        results = room.desk.like(moment.picture, _example(moment, None), pictures, settings, watch)
+        found = [
+            replace(each, label=each.name, result=result, settings=settings)
+            for each, result in zip(fresh, results, strict=True)
+        ]
+        return lambda work: _shown_best(work, found)
+
+    return _watched(room, handle, ask)
 
 
 def load(room: Room, handle: str, name: str) -> Answer:
@@ -139,7 +155,7 @@ def cancel(room: Room, handle: str) -> None:
         watch.cancel()
 
 
-def _watched(room: Room, handle: str, ask: Work) -> Answer:
+def _watched(room: Room, handle: str, ask: Ask) -> Answer:
     def do() -> Step:
         with room.running.watch(handle) as watch:
             return ask(watch)
@@ -150,6 +166,14 @@ def _watched(room: Room, handle: str, ask: Work) -> Answer:
 def _answered(before: Moment, fresh: Moment) -> Step:
     """A new answer to the same picture: nothing of it was done by hand."""
     return _then(replace(fresh, edits=Edits(), before=before.before))
+
+
+def _shown_best(work: Work, found: Sequence[Moment]) -> Work:
+    """A moment each, the one with the surest answer shown."""
+    best = max(range(len(found)), key=lambda at: found[at].result.phrases[0].score)  # type: ignore[union-attr]
+    for moment in found:
+        work = work.then(moment)
+    return work.go(work.at - len(found) + 1 + best)
 
 
 def _then(moment: Moment) -> Step:

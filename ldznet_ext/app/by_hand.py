@@ -103,4 +103,5 @@ def _with(mask: np.ndarray | None, more: np.ndarray) -> np.ndarray:
 
 
 def _without(mask: np.ndarray | None, less: np.ndarray) -> np.ndarray | None:
-    return None if mask is None else mask & ~less
+    left = None if mask is None else mask & ~less
+    return left if left is not None and left.any() else None

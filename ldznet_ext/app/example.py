@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ldznet_ext.hosts.desk import StandaloneDesk
 
 PICTURE = Path(__file__).parent / "assets" / "example.webp"
-PROMPT = "two owls on snow at night, a brick wall, grass"
-WORDS = "owls"
+PROMPT = "a fox in the sea, sunset, night, a blue sky"
+WORDS = "fox"
 log = logging.getLogger(__name__)
 
 

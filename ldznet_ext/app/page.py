@@ -64,6 +64,8 @@ def page(room: Room, example: Example) -> gr.Blocks:
                 _shape(room)
                 _repaint(wires)
                 _generate(wires)
+                with gr.Accordion(strings.ALIKE, open=False, elem_id="ldz-likeness"):
+                    gr.HTML(stage.alike())
                 with gr.Accordion(strings.SAVE, open=True, elem_id="ldz-saving"):
                     gr.HTML(stage.save())
                 _model(wires)
@@ -130,11 +132,13 @@ def _words(wires: Wires) -> None:
 
 def _shape(room: Room) -> None:
     with gr.Accordion(strings.SHAPE, open=True, elem_id="ldz-shaping"):
-        gr.HTML(stage.presets() + f'<div class="ldz-controls">{controls.first()}</div>')
-        with gr.Accordion(strings.SHAPE_MORE, open=False, elem_id="ldz-shaping-more"):
-            gr.HTML(f'<div class="ldz-controls">{controls.more()}</div>')
-        with gr.Accordion(strings.MORE, open=False, elem_id="ldz-how"):
-            gr.HTML(f'<div class="ldz-controls">{controls.asked(methods_of(about_of(room.desk)))}</div>')
+        # in plain details, not in accordions of Gradio's: what is in those is not there before they are opened
+        gr.HTML(
+            stage.presets()
+            + f'<div class="ldz-controls">{controls.first()}</div>'
+            + stage.details("ldz-more", strings.SHAPE_MORE, controls.more())
+            + stage.details("ldz-how", strings.MORE, controls.asked(methods_of(about_of(room.desk))))
+        )
 
 
 def _repaint(wires: Wires) -> None:
@@ -144,8 +148,15 @@ def _repaint(wires: Wires) -> None:
         )
         strength = gr.Slider(0.05, 1.0, 1.0, step=0.05, label=strings.STRENGTH, elem_id="ldz-strength")
         negative, seed, steps = _sampling("ldz-repaint")
-        do = gr.Button(strings.REPAINT_DO, variant="primary", elem_id="ldz-repaint")
-    wires.ask([do.click, prompt.submit], _repainted, [prompt, negative, seed, steps, strength], "repaint")
+        with gr.Row(elem_classes=["ldz-twice"]):
+            do = gr.Button(strings.REPAINT_DO, variant="primary", elem_id="ldz-repaint", min_width=0, scale=3)
+            again = gr.Button(strings.ANOTHER, elem_id="ldz-another", min_width=0, scale=1)
+    values = [prompt, negative, seed, steps, strength]
+    wires.ask([do.click, prompt.submit], _repainted, values, "repaint")
+    another = again.click(
+        lambda seed: int(seed or 0) + 1, [seed], [seed], show_progress="hidden", api_name="another_seed"
+    )
+    wires.ask([another.then], _repainted, values, "repaint_another")
 
 
 def _generate(wires: Wires) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import UploadFile
 from starlette.staticfiles import StaticFiles
 
 from ldznet_ext.app import actions, asking, drawing, saves
@@ -69,6 +70,12 @@ def router(room: Room) -> APIRouter:
     async def open_picture(handle: str, request: Request, name: str = "") -> Response:
         content = await _body(request)
         return await run_in_threadpool(_answer, lambda: _told(actions.open_picture(room, handle, content, name)))
+
+    @made.post("/{handle}/like-in")
+    async def like_in(handle: str, request: Request) -> Response:
+        form = await request.form(max_files=asking.MOST_PICTURES)
+        files = [(each.filename or "", await each.read()) for each in form.values() if isinstance(each, UploadFile)]
+        return await run_in_threadpool(_answer, lambda: _told(asking.like_in(room, handle, files)))
 
     @made.post("/{handle}/do/{what}")
     async def do(handle: str, what: str, request: Request) -> Response:

@@ -54,9 +54,25 @@ def presets() -> str:
     """Presets of the shape, those that come with the app and a person's own."""
     return (
         f'<div class="ldz-presets" id="ldz-presets" aria-label="{strings.PRESETS}"></div>'
-        f'<form class="ldz-keep" id="ldz-keep"><input type="text" maxlength="24" placeholder="{strings.PRESET_NAME}" '
+        f'<form class="ldz-keep" id="ldz-keep" hidden><input type="text" maxlength="24" placeholder="{strings.PRESET_NAME}" '
         f'aria-label="{strings.PRESET_NAME}"><button class="ldz-button">{strings.PRESET_SAVE}</button></form>'
     )
+
+
+def details(name: str, title: str, inner: str) -> str:
+    """Controls that are seldom needed, folded away."""
+    return (
+        f'<details class="ldz-details" id="{name}"><summary>{title}</summary>'
+        f'<div class="ldz-controls">{inner}</div></details>'
+    )
+
+
+def alike() -> str:
+    """Two ways to ask for more of what the mask shows."""
+    return f"""<div class="ldz-alike"><p class="ldz-hint">{strings.ALIKE_HELP}</p>
+<button type="button" class="ldz-button" data-do="alike">{strings.ALIKE_DO}</button>
+<button type="button" class="ldz-button" data-do="alikeIn">{strings.ALIKE_OTHERS}</button>
+<input type="file" id="ldz-files" accept="image/*" multiple hidden></div>"""
 
 
 def save() -> str:

@@ -19,7 +19,7 @@ PROMPT = "What is in the picture"
 PROMPT_EXAMPLE = "its prompt, or a list: a fox, a balloon, snow"
 LOOK = "Show every part"
 PARTS = "In this picture"
-PARTS_HINT = "Click one to make it the mask."
+PARTS_HINT = "Click a part, here or in the list, to make it the mask."
 
 # the stage
 OPEN = "Open a picture"
@@ -51,7 +51,8 @@ SHAPE, SHAPE_RESET = "Shape of the mask", "Reset"
 SHAPE_MORE = "More of its shape"
 MORE = "How it is found"
 PRESETS = "Presets"
-PRESET_SAVE, PRESET_NAME, PRESET_DROP = "Keep as", "name", "Remove"
+PRESET_SAVE, PRESET_NAME, PRESET_NEW = "Keep", "Name of this preset", "Keep these settings as a preset"
+PRESET_DROP = "Yours: right-click or Delete removes it"
 PRESET = {
     "As found": {},
     "Sticker": {"grow": 6, "holes": True, "keep": 1},
@@ -72,7 +73,7 @@ GENERATE_DO = "Paint"
 ALIKE = "Mask by example"
 ALIKE_HELP = "Find what looks like the present mask: in this picture, or in others."
 ALIKE_DO = "More like the mask"
-ALIKE_OTHERS = "In other pictures"
+ALIKE_OTHERS = "Find it in other pictures …"
 SAVE = "Save"
 SAVE_NAME = "File name"
 RECIPE, COPY, COPIED = "Recipe", "Copy", "Copied"
@@ -155,4 +156,5 @@ def for_browser() -> dict[str, object]:
         "views": list(VIEWS),
         "presets": PRESET,
         "presetDrop": PRESET_DROP,
+        "presetNew": PRESET_NEW,
     }

@@ -57,7 +57,7 @@ def parts_of(moment: Moment) -> list[dict[str, Any]]:
 def message_of(moment: Moment) -> str:
     """What the answer says, as HTML; what to do where there is none yet."""
     if moment.result is None:
-        return remark(strings.NOTHING_YET)
+        return remark(strings.NOTHING_YET if moment.scene is None else strings.PARTS_HINT)
     return describe(moment.result)
 
 

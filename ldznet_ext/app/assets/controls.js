@@ -12,14 +12,13 @@ const acts = box => !box.closest("#ldz-how")
 
 export function start(told) {
   hear = told
-  for (const box of all()) {
-    for (const field of box.querySelectorAll("input, select")) {
-      field.addEventListener("input", () => moved(box, field))
-      field.addEventListener("change", () => settled(box))
-    }
-    box.querySelector("[data-auto]")?.addEventListener("click", () => { set(box, Number(box.dataset.unset)); settled(box) })
-  }
-  $("ldz-keep").addEventListener("submit", keep)
+  const box = event => event.target.closest?.("[data-option]")
+  document.addEventListener("input", event => box(event) && moved(box(event), event.target))
+  document.addEventListener("change", event => box(event) && settled(box(event)))
+  document.addEventListener("click", event => {
+    if (event.target.matches("[data-auto]")) { set(box(event), Number(box(event).dataset.unset)); settled(box(event)) }
+  })
+  document.addEventListener("submit", event => { if (event.target.id === "ldz-keep") keep(event) })
   presets()
 }
 
@@ -87,9 +86,12 @@ function settled(box) {
 
 function presets() {
   const box = $("ldz-presets"), own = mine()
+  const fresh = element("button", { type: "button", className: "ldz-chip-button ldz-new", textContent: "+", title: says.presetNew })
+  fresh.addEventListener("click", () => { $("ldz-keep").hidden = !$("ldz-keep").hidden; $("ldz-keep").querySelector("input").focus() })
   box.replaceChildren(
     ...Object.entries(says.presets).map(([name, values]) => chip(name, values)),
     ...Object.entries(own).map(([name, values]) => chip(name, values, true)),
+    fresh,
   )
 }
 
@@ -112,6 +114,7 @@ function keep(event) {
   for (const box of all()) if (acts(box)) values[box.dataset.option] = value(box)
   write({ ...mine(), [name]: values })
   field.value = ""
+  $("ldz-keep").hidden = true
 }
 
 function forget(name) {

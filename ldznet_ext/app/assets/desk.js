@@ -1,6 +1,6 @@
 // The page's scripts come together here: what the server tells is shown, what a person does is asked for.
 
-import { $, address, element, now, post, says, send } from "./wire.js"
+import { $, address, element, now, post, says, send, sendAll } from "./wire.js"
 import * as controls from "./controls.js"
 import * as hand from "./hand.js"
 import * as keys from "./keys.js"
@@ -24,7 +24,8 @@ async function told(answer) {
   waiting.end()
   document.body.classList.toggle("ldz-answered", now.answered)
   controls.fill(now.settings)
-  words()
+  type("ldz-words", now.words)
+  type("ldz-prompt", now.prompt)
   parts()
   say(now.message)
   history()
@@ -36,6 +37,8 @@ async function told(answer) {
   enable("clear", now.drawn)
   try { await stage.show(now, before) } catch (error) { wrong(error) }
   document.body.dataset.revision = now.revision
+  if (now.parts.length && !now.answered && stage.view.name === "overlay") stage.choose("regions")
+  else if (now.answered && !before.answered && stage.view.name === "regions") stage.choose("overlay")
 }
 
 // What one of our own routes answers.
@@ -50,6 +53,7 @@ function begin() {
   hand.start(hear)
   keys.start(actions)
   document.addEventListener("click", event => {
+    if (event.target.closest("#ldz-naming .label-wrap")) setTimeout(() => type("ldz-prompt", now.prompt), 60)
     const button = event.target.closest("[data-do], [data-view], [data-tool]")
     if (!button) return
     if (button.dataset.do) actions[button.dataset.do]?.()
@@ -57,7 +61,13 @@ function begin() {
     else if (button.dataset.view && button.tagName === "BUTTON") stage.choose(button.dataset.view)
   })
   $("ldz-model").addEventListener("click", () => open("ldz-models"))
-  $("ldz-file").addEventListener("change", event => { take(event.target.files[0]); event.target.value = "" })
+  document.addEventListener("change", event => {
+    const { id, files } = event.target
+    if (id === "ldz-file") take(files[0])
+    else if (id === "ldz-files" && files.length) hear(sendAll([...files]), true)
+    else return
+    event.target.value = ""
+  })
   $("ldz-pattern").addEventListener("input", files)
   $("ldz-recipe").addEventListener("toggle", recipe)
   dropping()
@@ -71,6 +81,8 @@ const actions = {
   clear: () => now.drawn && hear(post("clear")),
   compare: () => stage.compare($("ldz-before").hidden),
   open: () => $("ldz-file").click(),
+  alike: () => hear(post("like"), true),
+  alikeIn: () => $("ldz-files").click(),
   cancel: () => waiting.busy() && waiting.cancel(),
   theme: () => dark(!document.body.classList.contains("dark"), true),
   help: () => $("ldz-keys").showModal(),
@@ -112,11 +124,11 @@ function dropping() {
   })
 }
 
-// The words box is Gradio's: it is told as if somebody had typed.
-function words() {
-  const field = $("ldz-words").querySelector("textarea, input")
-  if (document.activeElement === field || field.value === now.words) return
-  field.value = now.words
+// The boxes of words are Gradio's: they are told as if somebody had typed.
+function type(id, text) {
+  const field = $(id)?.querySelector("textarea, input")
+  if (!field || document.activeElement === field || field.value === text) return
+  field.value = text
   field.dispatchEvent(new Event("input", { bubbles: true }))
 }
 

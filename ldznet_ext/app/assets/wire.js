@@ -21,6 +21,12 @@ export async function send(file) {
   return read(await fetch(`app/${now.handle}/open?name=${named}`, { method: "POST", body: file }))
 }
 
+export async function sendAll(files) {
+  const form = new FormData()
+  for (const file of files) form.append("files", file, file.name)
+  return read(await fetch(`app/${now.handle}/like-in`, { method: "POST", body: form }))
+}
+
 async function read(answer) {
   if (answer.status === 404) location.reload() // the work is no longer kept: begin anew
   const told = await answer.json()
