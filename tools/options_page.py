@@ -19,9 +19,9 @@ FIRST = """\
 <!-- Written by tools/options_page.py out of ldznet_ext/request.py and ldznet_ext/job.py; a change here is lost. -->
 
 Every setting of a mask has one row in one table, and the panel of the web UIs, the page of `ldznet serve`, the command line, the
-API, a picture's parameters and this page are read from it. A name is the same everywhere: `--no-refine` and `--grow 4` on the command
-line, `"refine": false, "grow": 4` in the API, `LD-ZNet refine: False, LD-ZNet grow: 4` in a picture's parameters, where only what
-differs from the default is written. What is out of range or misspelt is refused in a sentence.
+API, a picture's parameters and this page are read from it. A name is the same everywhere: `--no-refine` and `--grow 4` on the
+command line, `"refine": false, "grow": 4` in the API, `LD-ZNet refine: False, LD-ZNet grow: 4` in a picture's parameters, where
+only what differs from the default is written. What is out of range or misspelt is refused in a sentence.
 
 ## Of a mask
 
