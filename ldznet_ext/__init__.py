@@ -18,6 +18,7 @@ _HOMES = {
     "PhraseResult": "result",
     "Segmentation": "result",
     "Size": "geometry",
+    "batch": "batch",
     "classes": "classes",
     "generate_and_segment": "generate",
     "inpaint": "inpaint",
@@ -35,6 +36,7 @@ __all__ = [
     "PhraseResult",
     "Segmentation",
     "Size",
+    "batch",
     "classes",
     "generate_and_segment",
     "inpaint",
@@ -45,6 +47,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ldznet_ext.backbone import load_backbone
+    from ldznet_ext.batch import batch
     from ldznet_ext.classes import classes
     from ldznet_ext.errors import LdznetError
     from ldznet_ext.generate import generate_and_segment
