@@ -64,7 +64,7 @@ def _edit(args: argparse.Namespace, out: OutputFolder) -> tuple[dict[str, Any], 
     options.say_cut(args.prompt, backbone)
     result = engine.segment(picture, args.mask_prompt, backbone, method=args.method)
     stem = stem_of(args.picture)
-    files = outcome.write_masks(out, stem, picture, result)
+    files = outcome.write_masks(out, stem, picture, result, args.picture, backbone)
     outcome.say_message(result)
     where, image, start = _where(result, args.mask_mode), f"{stem}_edit.png", time.perf_counter()
     if isinstance(where, str):

@@ -93,7 +93,7 @@ def _one(
     name = out.write(f"{stem}.png", outcome.png(picture))
     if result is None:
         return _unmasked(name, picture.shape[:2], backbone, time.perf_counter() - start), [name]
-    files = outcome.write_masks(out, stem, picture, result)
+    files = outcome.write_masks(out, stem, picture, result, name, backbone)
     outcome.say_message(result)
     return {"image": name, **outcome.as_object(name, result, files)}, [
         name,

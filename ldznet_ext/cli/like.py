@@ -121,7 +121,7 @@ def _written(
     name: str, stem: str, picture: "np.ndarray", result: "Segmentation", marked: "Marked", out: OutputFolder
 ) -> Answer:
     """The three files and the object of one picture: that of `ldznet mask`, and its instances."""
-    files = outcome.write_masks(out, stem, picture, result)
+    files = outcome.write_masks(out, stem, picture, result, name, None)
     return {
         **outcome.as_object(name, result, files),
         "instances": [_instance(one) for one in engine.instances(result, marked)],

@@ -4,34 +4,41 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console
+from ldznet_ext.saving.kinds import USUAL
 from ldznet_ext.saving.output import OutputFolder
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ldznet_ext.backbone import Backbone
     from ldznet_ext.result import ClassResult, Labelling, PhraseResult, Segmentation
 
-KINDS = ("mask", "prob", "overlay")
+KINDS = USUAL
 DEFECT, ABSENT = 1, 3
 """Exit codes: something of ours went wrong; nothing was found where that is to count (`--not-found fail`)."""
 
 
 def write_masks(
-    out: OutputFolder, stem: str, picture: "np.ndarray", result: "Segmentation", shaped: "np.ndarray | None" = None
+    out: OutputFolder,
+    stem: str,
+    picture: "np.ndarray",
+    result: "Segmentation",
+    source: str,
+    backbone: "Backbone | None",
 ) -> dict[str, str]:
-    """Write mask (8-bit), prob (16-bit) and overlay (RGB), all at the picture's size; their names by kind.
+    """Write mask (8-bit, its recipe in it), prob (16-bit) and overlay (RGB), all at the picture's size; their names by kind.
 
-    shaped: the mask as uint8 (h w) where it is not the result's own, which is 0 and 255.
+    source: the picture's file, which the recipe names.
     """
-    from ldznet_ext.masks.ops import to_eight_bits, to_sixteen_bits
-    from ldznet_ext.masks.overlay import overlay
+    from ldznet_ext.masks.ops import to_eight_bits
+    from ldznet_ext.request import MaskSettings
+    from ldznet_ext.saving.exports import EXPORTS, Item
+    from ldznet_ext.saving.recipe import recipe_of
 
-    mask = to_eight_bits(result.mask) if shaped is None else shaped
-    return {
-        "mask": out.write(f"{stem}_mask.png", png(mask)),
-        "prob": out.write(f"{stem}_prob.png", png(to_sixteen_bits(result.prob))),
-        "overlay": out.write(f"{stem}_overlay.png", png(overlay(picture, mask > 127))),
-    }
+    settings = MaskSettings(seed=result.provenance.get("seed", 0))
+    recipe = recipe_of(picture, result, settings, name=source, backbone=backbone)
+    item = Item(picture=picture, mask=to_eight_bits(result.mask), prob=result.prob, recipe=recipe, stem=stem)
+    return {kind: out.write(f"{stem}{EXPORTS[kind].suffix}", EXPORTS[kind].make(item)) for kind in KINDS}
 
 
 def png(array: "np.ndarray") -> bytes:

@@ -118,3 +118,12 @@ def test_what_cannot_be_repeated_is_a_sentence(ldznet, fake, photo, tmp_path):
     )
     assert "ldznet like" in ldznet("mask", "--from", "example.json", "renamed.png").complaint
     assert len(fake.asked) == 1
+
+
+def test_masks_of_other_commands_carry_their_recipe_too(ldznet, fake, photo, tmp_path):
+    made = ldznet("generate", "a fox", "--mask", "fox", "--seed", "4", "--json", "-o", "out").json["images"][0]
+    recipe = read(tmp_path / "out" / made["files"]["mask"])
+    assert (recipe.words, recipe.picture) == (("fox",), made["image"])
+    ldznet("edit", photo, "--mask-prompt", "fox", "--prompt", "an owl", "-o", "edited")
+    assert read(tmp_path / "edited/my photo_mask.png").picture == "my photo.png"
+    assert "same, pixel for pixel" in ldznet("mask", "--from", "edited/my photo_mask.png", "-o", "again").err

@@ -154,3 +154,10 @@ def test_another_model_is_another_run_and_said_of_a_repeat(ldznet, models, monke
     monkeypatch.setenv("LDZNET_MODELS", str(models))  # the tiny one, under the same name
     ran = ldznet("mask", "--from", "scene_mask.png", "--save", "mask")
     assert "has other weights than it had" in ran.err and "differs from that file's in" in ran.err
+
+
+def test_a_mask_read_while_its_picture_was_painted_says_so_when_it_is_repeated(ldznet, photo):
+    made = ldznet("generate", "a fox", "--mask", "fox", "--steps", "2", "--json").json["images"][0]
+    ran = ldznet("mask", "--from", made["files"]["mask"], "-o", "again", "--json")
+    (reason,) = ran.json["repeats"]["differences"]
+    assert reason.startswith("It was read while the picture was painted") and reason in ran.err
