@@ -1,4 +1,4 @@
-"""The pictures that the page asks for while it shows a moment: picture, mask, heat, parts, one part. Bytes of a PNG each.
+"""The pictures that the page asks for while it shows a moment: picture, mask, heat, parts. Bytes of a PNG each.
 
 Shapes come from `pipeline.apply` alone; the page only tints what it is given.
 """
@@ -10,11 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ldznet_ext.app.seen import scale_of, scaled, seen
 from ldznet_ext.app.work import Moment
 from ldznet_ext.errors import OptionError
 from ldznet_ext.masks.edits import Edits
 from ldznet_ext.request import OPTION, MaskSettings
-from ldznet_ext.result import FOUND, PhraseResult, Segmentation
+from ldznet_ext.result import FOUND, Segmentation
 
 QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 """It is read once, by a browser on the same machine."""
@@ -28,6 +29,12 @@ def mask_of(moment: Moment, cuts: Mapping[str, Any] | None = None, edits: Edits 
         return np.zeros(moment.size, np.uint8)
     settings = with_cuts(moment.settings, cuts) if cuts else moment.settings
     return apply(moment.result, settings, moment.edits if edits is None else edits, moment.picture)
+
+
+def shown_mask(moment: Moment, cuts: Mapping[str, Any] | None = None) -> np.ndarray:
+    """The same at the size it is shown, uint8 (h' w')."""
+    settings = with_cuts(moment.settings, cuts) if cuts else moment.settings
+    return mask_of(replace(seen(moment), settings=scaled(settings, scale_of(moment))))
 
 
 def with_cuts(settings: MaskSettings, cuts: Mapping[str, Any]) -> MaskSettings:
@@ -59,23 +66,12 @@ def parts_of(moment: Moment) -> np.ndarray:
     return labels
 
 
-def part_of(moment: Moment, number: int) -> np.ndarray:
-    """One of the prompt's things as a mask, uint8 (h w), whether it counts as found or not."""
-    return (_phrase(moment, number).prob > _cut(moment.scene)).astype(np.uint8) * np.uint8(255)
-
-
 def png(array: np.ndarray) -> bytes:
     """uint8 (h w) or (h w 3) RGB as a PNG."""
     done, data = cv2.imencode(".png", array if array.ndim == 2 else array[..., ::-1], QUICK)
     if not done:
         raise OptionError("The picture could not be written as PNG; expected one of at most 65,535 pixels a side.")
     return data.tobytes()
-
-
-def _phrase(moment: Moment, number: int) -> PhraseResult:
-    if moment.scene is None or not 1 <= number <= len(moment.scene.phrases):
-        raise OptionError("There is no such part; expected one of those that are listed, so look for parts again.")
-    return moment.scene.phrases[number - 1]
 
 
 def _cut(result: Segmentation | None) -> float:

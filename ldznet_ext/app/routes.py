@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from ldznet_ext.app import actions, asking, drawing, saves
 from ldznet_ext.app.room import Room
+from ldznet_ext.app.seen import seen
 from ldznet_ext.app.work import Moment
 from ldznet_ext.errors import LdznetError, OptionError
 
@@ -44,12 +45,11 @@ def router(room: Room) -> APIRouter:
 
         made.add_api_route(f"/{{handle}}/{name}.png", answer, methods=["GET"])
 
-    drawn("picture", lambda moment, _: moment.picture)
-    drawn("before", lambda moment, _: moment.picture if moment.before is None else moment.before)
-    drawn("mask", lambda moment, given: drawing.mask_of(moment, given))
-    drawn("heat", lambda moment, _: drawing.heat_of(moment))
-    drawn("parts", lambda moment, _: drawing.parts_of(moment))
-    drawn("part", lambda moment, given: drawing.part_of(moment, int(given.get("number", 0))))
+    drawn("picture", lambda moment, _: seen(moment).picture)
+    drawn("before", lambda moment, _: seen(moment).picture if moment.before is None else seen(moment).before)
+    drawn("mask", drawing.shown_mask)
+    drawn("heat", lambda moment, _: drawing.heat_of(seen(moment)))
+    drawn("parts", lambda moment, _: drawing.parts_of(seen(moment)))
 
     @made.get("/{handle}/progress")
     def progress(handle: str) -> Response:
@@ -74,7 +74,9 @@ def router(room: Room) -> APIRouter:
     @made.post("/{handle}/like-in")
     async def like_in(handle: str, request: Request) -> Response:
         form = await request.form(max_files=asking.MOST_PICTURES)
-        files = [(each.filename or "", await each.read()) for each in form.values() if isinstance(each, UploadFile)]
+        files = [
+            (each.filename or "", await each.read()) for _, each in form.multi_items() if isinstance(each, UploadFile)
+        ]
         return await run_in_threadpool(_answer, lambda: _told(asking.like_in(room, handle, files)))
 
     @made.post("/{handle}/do/{what}")

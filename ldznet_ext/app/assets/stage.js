@@ -4,18 +4,16 @@ import { $, address, bitmap, now } from "./wire.js"
 import * as tints from "./tints.js"
 
 const MOST = 1_800_000 // pixels drawn at once: more than any screen shows of one picture
-const kept = { picture: "", mask: null, heat: null, parts: null, numbers: null, part: new Map() }
+const kept = { mask: null, heat: null, parts: null, numbers: null }
 export const view = { name: "overlay", lit: 0, held: false }
 export const timing = { drawn: 0 }
 
 export async function show(told, before) {
   $("ldz-inner").style.setProperty("--ratio", told.size[1] / told.size[0])
   Object.assign(kept, { heat: null, parts: null, numbers: null })
-  kept.part.clear()
-  const url = `app/${told.handle}/picture.png?v=${told.revision}`
   const same = before.handle === told.handle && before.pictured === told.pictured
   const picture = $("ldz-picture")
-  const loaded = same ? Promise.resolve() : load(picture, url)
+  const loaded = same ? Promise.resolve() : load(picture, address("picture.png"))
   const mask = bitmap(address("mask.png"))
   await loaded
   kept.mask = await mask
@@ -83,7 +81,8 @@ const colours = () => Object.fromEntries(now.parts.filter(part => part.there).ma
 export async function partAt(x, y) {
   const picture = await parts()
   kept.numbers ??= tints.numbers(picture)
-  return kept.numbers.data[4 * (Math.floor(y) * picture.width + Math.floor(x))] || 0
+  const scale = picture.width / now.size[1] // it is shown smaller than it is, where it is large
+  return kept.numbers.data[4 * (Math.floor(y * scale) * picture.width + Math.floor(x * scale))] || 0
 }
 
 export function choose(name) {
