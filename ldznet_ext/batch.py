@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldznet_ext import __version__
 from ldznet_ext.errors import LdznetError, OptionError, PictureError
-from ldznet_ext.request import MaskSettings
+from ldznet_ext.request import LOOKED, MaskSettings
 from ldznet_ext.result import FOUND
 from ldznet_ext.saving.journal import Journal, Record, runs_in
 from ldznet_ext.saving.kinds import KINDS, USUAL
@@ -123,7 +123,7 @@ def finder(order: Order, backbone: "Backbone") -> Finder:
     from ldznet_ext.segmenters.methods import pick_segmenter
 
     settings = order.settings
-    given = {name: getattr(settings, name) for name in ("threshold", "refine", "seed", "timestep")}
+    given = {name: getattr(settings, name) for name in LOOKED}
     segmenter = pick_segmenter(settings.method, backbone)
     check_words(as_request(order.words, segmenter, **given).phrases, backbone, segmenter)
 

@@ -18,6 +18,7 @@ from ldznet_ext.masks.edits import NOTHING, Edits
 from ldznet_ext.masks.finish import finish
 from ldznet_ext.masks.imaging import load_picture, undo
 from ldznet_ext.masks.refine import prepare, refine
+from ldznet_ext.outlines import Outlines
 from ldznet_ext.prompt.parse import parse
 from ldznet_ext.prompt.tree import Phrase, Tree, phrases_of
 from ldznet_ext.prompt.write import write
@@ -40,6 +41,7 @@ def segment(
     method: str | Segmenter | None = AUTO,
     threshold: float | None = None,
     refine: bool = True,
+    sam: bool = False,
     seed: int = 0,
     timestep: int | None = None,
     head: str | Path | None = None,
@@ -50,10 +52,11 @@ def segment(
     "fox & !tail" (docs/words.md), as text or as a tree, or several, each with its own map; the result's `prob` and `mask` are
     their union, and all their phrases are looked for at once. backbone: a loaded model; None for Sticker-SD. method: "auto" (or
     None), a name, or a Segmenter. threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a
-    status. refine: snap edges to the picture. seed, timestep: of the noise the diffusion model sees. head: a head's file in
-    place of the one found. PhraseError, PictureError, OptionError, MethodError, HeadError say in a sentence what cannot be.
+    status. refine: snap edges to the picture. sam: let Segment Anything outline what is found, where its weights are. seed,
+    timestep: of the noise the diffusion model sees. head: a head's file in place of the one found. PhraseError, PictureError,
+    OptionError, MethodError, HeadError say in a sentence what cannot be.
     """
-    request = as_request(phrases, method, threshold=threshold, refine=refine, seed=seed, timestep=timestep)
+    request = as_request(phrases, method, threshold=threshold, refine=refine, sam=sam, seed=seed, timestep=timestep)
     trees_of(request.phrases, method)  # refuses what cannot be read before anything is loaded
     clock = Clock()
     with clock("encode"):
@@ -93,13 +96,14 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         mask=mask,
         seconds=clock.seconds(),
         unet_calls=evidence.unet_calls,
-        message=" ".join([*explain(backbone, unseen, evidence), *missing]),
+        message=" ".join([*explain(backbone, unseen, evidence), *missing, *found.outlines.remarks]),
         provenance={
             **evidence.provenance,
             "seed": request.seed,
             "family": backbone.family,
             "network_size": list(view.fit.network),
             "refined": request.refine,
+            "sam": request.sam,
             "threshold": measure.threshold,
             "mask_threshold": evidence.mask_threshold,
             "found_threshold": evidence.found_threshold,
@@ -213,11 +217,18 @@ class _Found:
         row = self.known.index(phrase)
         score, measure = float(self.evidence.scores[row]), self.measure
         status, prob = measure.status(score), self._prob(row)
+        if self.request.sam and status == FOUND:
+            prob = self.outlines(prob, measure.default)
         whole = PhraseResult(text=phrase, status=status, score=score, prob=prob, box=None, area=0)
         return cut(whole, measure.threshold, measure.default)
 
     def _prob(self, row: int) -> np.ndarray:
         return own_size(self.evidence.logits[row], self.view, self._guide if self.request.refine else None)
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        """SAM's, where they are asked for."""
+        return Outlines(self.view.picture)
 
     @cached_property
     def _guide(self) -> "Guide":

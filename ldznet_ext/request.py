@@ -279,6 +279,10 @@ OPTION = {option.name: option for option in OPTIONS}
 """The same by name."""
 
 
+LOOKED = ("threshold", "refine", "sam", "seed", "timestep")
+"""Of these, what a request is made with, beside words and method; the others shape the mask it brings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MaskSettings:
     """All that is needed to repeat a mask, checked: a field for each row of `OPTIONS`.
@@ -344,15 +348,17 @@ class SegmentRequest:
     """What to look for and how.
 
     `phrases`: one map each. `method`: a name of the registry or "auto". `threshold` in (0, 1) cuts `prob` into `mask`
-    (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `seed`: of the noise
-    that is added before the harvesting pass. `timestep` 0..999 of that pass (None: the head's own, 400). `exclusive`: a
-    pixel belongs to one phrase at most, so a method may let them compete.
+    (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `sam`: let Segment
+    Anything outline what is found, where its weights are. `seed`: of the noise that is added before the harvesting pass.
+    `timestep` 0..999 of that pass (None: the head's own, 400). `exclusive`: a pixel belongs to one phrase at most, so a method
+    may let them compete.
     """
 
     phrases: tuple[str, ...]
     method: str = "auto"
     threshold: float | None = None
     refine: bool = True
+    sam: bool = False
     seed: int = 0
     timestep: int | None = None
     exclusive: bool = False

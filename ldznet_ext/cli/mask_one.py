@@ -32,7 +32,7 @@ def _segment(args: argparse.Namespace, wish: "Wish", out: OutputFolder) -> tuple
     settings, path = wish.settings, wish.pictures[0]
     picture = engine.read_picture(path)
     given = {"method": settings.method, "threshold": settings.threshold, "refine": settings.refine}
-    given |= {name: value for name, value in settings.to_mapping().items() if name in ("seed", "timestep")}
+    given |= {name: value for name, value in settings.to_mapping().items() if name in ("sam", "seed", "timestep")}
     backbone = engine.open_backbone(args)
     result = engine.segment(picture, wish.words, backbone, **given)
     item = _item(wish, picture, result, backbone)

@@ -19,7 +19,7 @@ from ldznet_ext.hosts.memory import Made, unet_key
 from ldznet_ext.masks.imaging import Fit, to_network
 from ldznet_ext.pipeline import as_request, find
 from ldznet_ext.prompt.tree import Tree
-from ldznet_ext.request import MaskSettings
+from ldznet_ext.request import LOOKED, MaskSettings
 from ldznet_ext.result import Segmentation
 from ldznet_ext.segmenters.base import Clock, Segmenter
 from ldznet_ext.segmenters.methods import foresee, pick_segmenter
@@ -63,7 +63,7 @@ def answer(
     With features of the right kind and the checkpoint that painted it no pass is made: `unet_calls` is 0.
     """
     segmenter = pick_segmenter(settings.method, backbone, head)
-    asked = {name: getattr(settings, name) for name in ("threshold", "refine", "seed", "timestep")}
+    asked = {name: getattr(settings, name) for name in LOOKED}
     request = as_request(phrases, settings.method, **asked)
     clock = Clock()
     with clock("encode"):

@@ -50,7 +50,7 @@ def prob_of(tree: Tree, maps: "Mapping[str, np.ndarray]", default: float, shapes
             return part * _zone(tree, maps, default, shapes)
         if isinstance(tree, Weight):
             return np.minimum(part * np.float32(tree.factor), np.float32(1))
-        return _bend(1 - part, 1 - default, default) if isinstance(tree, Not) else _bend(part, tree.value, default)
+        return bent(1 - part, 1 - default, default) if isinstance(tree, Not) else bent(part, tree.value, default)
 
     return value(tree)
 
@@ -127,8 +127,8 @@ def bend(value: float, knot: float, onto: float) -> float:
     return value * (onto / knot) if value < knot else 1 - (1 - value) * ((1 - onto) / (1 - knot))
 
 
-def _bend(prob: "np.ndarray", knot: float, onto: float) -> "np.ndarray":
-    """As `bend`, of a map in 0..1: the lower of the two lines where they bend down, else the upper."""
+def bent(prob: "np.ndarray", knot: float, onto: float) -> "np.ndarray":
+    """As `bend`, of a float32 map in 0..1: the lower of the two lines where they bend down, else the upper."""
     import numpy as np
 
     if knot == onto:
