@@ -38,7 +38,7 @@ class Wish:
     @property
     def many(self) -> bool:
         """Whether there is, or may be, more than one picture."""
-        return len(self.pictures) > 1 or any(Path(one).is_dir() for one in self.pictures)
+        return len(self.pictures) > 1 or any(map(os.path.isdir, self.pictures))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,9 +26,12 @@ def pixels_off(path: str | PathLike[str], mask: "np.ndarray") -> int | None:
 
     if Path(path).suffix.lower() != ".png":
         return None
-    with Image.open(path) as image:
-        bands = dict(zip(image.getbands(), image.split(), strict=True))
-        held = np.asarray(bands.get("A", bands.get("L", image)))
+    try:
+        with Image.open(path) as image:
+            bands = dict(zip(image.getbands(), image.split(), strict=True))
+            held = np.asarray(bands.get("A", bands.get("L", image)))
+    except Exception:  # Pillow raises anything on a damaged file, whose recipe may be whole all the same
+        return None
     return int(np.count_nonzero(held != mask)) if held.shape == mask.shape else None
 
 

@@ -17,12 +17,12 @@ from typing import IO, Any
 from ldznet_ext.errors import OutputError
 
 FORMAT = "ldznet-run-1"
-FOLDER = ".ldznet"
+FOLDER, LOCK = ".ldznet", "lock"
 Record = dict[str, Any]
 
 
 class Journal:
-    """The journal of one run in a folder, as a context manager, which keeps every other process out of it.
+    """The journal of one run in a folder, as a context manager, which keeps every other run out of the folder meanwhile.
 
     asked: all that decides what comes out, as JSON takes it. `mark` of a picture: what changes when the picture does.
     """
@@ -39,8 +39,8 @@ class Journal:
     def __enter__(self) -> "Journal":
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream: IO[bytes] = self.path.open("a+b")
             self._lock()
+            self._stream: IO[bytes] = self.path.open("a+b")
             self._read()
         except OSError as error:
             raise self._failed(error) from None
@@ -48,6 +48,7 @@ class Journal:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stream.close()
+        self._held.close()
 
     @property
     def fresh(self) -> bool:
@@ -128,14 +129,14 @@ class Journal:
             self._begun = None
 
     def _lock(self) -> None:
-        """Let go by the system itself, also where the process is killed."""
+        """One run at a time: two would take the same names. Let go by the system itself, also where the process is killed."""
+        self._held = (self.path.parent / LOCK).open("a+b")
         try:
-            _exclusively(self._stream)
+            _exclusively(self._held)
         except OSError:
-            self._stream.close()
+            self._held.close()
             raise OutputError(
-                f"Another process is at work on the same run in '{self.folder}'; expected one at a time, so wait for it or name "
-                "another folder."
+                f"Another process is at work in '{self.folder}'; expected one at a time, so wait for it or name another folder."
             ) from None
 
     def _failed(self, error: OSError) -> OutputError:
@@ -196,7 +197,6 @@ def _exclusively(stream: IO[bytes]) -> None:
     except ImportError:  # Windows
         import msvcrt
 
-        stream.seek(1 << 30)  # a byte that is never written: others may read all that are
         msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         return
     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,5 +1,6 @@
 """Which files of a folder are pictures to work on, and what tells that one has changed."""
 
+import os
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -49,7 +50,7 @@ def mark_of(path: Path) -> list[int] | None:
 
 def _spread(given: Path) -> list[Path]:
     """A file as it is; the pictures of a folder."""
-    if not given.is_dir():
+    if not os.path.isdir(given):
         return [given]
     try:
         files = sorted(one for one in given.iterdir() if not one.name.startswith(".") and looks_like_a_picture(one))

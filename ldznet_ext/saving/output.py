@@ -1,5 +1,6 @@
 """Files that appear together or not at all: written under hidden names, moved to their own when everything is done."""
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +97,9 @@ class OutputFolder:
                 raise self._failed(name, error) from None
         for name in self._unwanted:
             (self.folder / name).unlink(missing_ok=True)
+        if self.lasting:
+            for folder in {(self.folder / name).parent for name in self._waiting}:
+                _settle(folder)
 
     def _tidy(self) -> None:
         for part in self._waiting.values():
@@ -114,6 +118,16 @@ class OutputFolder:
             f"'{self.folder / name}' could not be written ({error.strerror or error}); expected a writable place with enough "
             "space, so free some or name another folder with -o."
         )
+
+
+def _settle(folder: Path) -> None:
+    """Have a folder's own list of names on the disk; Windows cannot, and need not, be asked."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def stem_of(path: str | os.PathLike) -> str:

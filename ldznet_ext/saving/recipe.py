@@ -136,7 +136,8 @@ def recipe_of(
         picture=Path(name).name,
         pixels=pixels_mark(picture),
         size=Size(*picture.shape[:2]),
-        painted="generation_unet_calls" in result.provenance or result.provenance.get("features") == "of the generation",
+        painted="generation_unet_calls" in result.provenance
+        or result.provenance.get("features") == "of the generation",
     )
 
 

@@ -28,10 +28,10 @@ def rows_of(picture: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write the table, whole or not at all, a row at a time."""
+    """Write the table, whole or not at all, a row at a time. A name that is no text (on Linux any bytes are one) is escaped."""
     partial = path.with_name(f".{path.name}.part")
     try:
-        with partial.open("w", encoding="utf-8", newline="") as stream:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             table: csv.DictWriter[str] = csv.DictWriter(stream, COLUMNS, restval="")
             table.writeheader()
             table.writerows(rows)

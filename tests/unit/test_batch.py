@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,14 +209,21 @@ def test_annotations_of_all_pictures_are_one_data_set(folder, tmp_path):
     assert [one["image_id"] for one in data["annotations"]] == [1, 2, 4]
 
 
-def test_two_processes_do_not_share_a_run(folder, tmp_path):
+def test_two_processes_do_not_work_in_one_folder(folder, tmp_path):
     out = tmp_path / "out"
-    go(folder, out)
-    (journal,) = (out / ".ldznet").glob("*.jsonl")
-    asked = json.loads(journal.open().readline())["asked"]
-    with Journal(out, asked), pytest.raises(OutputError, match="Another process"):
+    with Journal(out, {"words": ["something else"]}), pytest.raises(OutputError, match="Another process is at work in"):
         go(folder, out)
-    assert go(folder, out).before == 4
+    assert go(folder, out).found == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_a_name_that_is_no_text(folder, tmp_path):
+    shutil.copy(folder / "p1.png", os.fsencode(folder) + b"/caf\xe9.png")
+    report = go(folder, tmp_path / "out", save=("mask", "ora", "coco"))
+    assert report.found == 4 and table(tmp_path / "out")[0]["picture"].endswith(r"caf\udce9.png")
+    assert (tmp_path / "out/caf_mask.png").is_file() and go(
+        folder, tmp_path / "out", save=("mask", "ora", "coco")
+    ).before == 5
 
 
 @pytest.mark.parametrize("left", ["all but the last sign", "half of the last line"])

@@ -92,6 +92,7 @@ def test_what_holds_no_picture_or_cannot_be_is_a_mistake(ldznet, fake, folder, t
     assert "{x}" in ldznet("mask", folder, "fox", "-o", "none", "--pattern", "{x}").complaint
     assert "There are no words" in ldznet("mask", folder, "-o", "none").complaint
     assert not (tmp_path / "none").exists()
+    assert "x.png" in ldznet("mask", "x" * 300 + "x.png", "fox").complaint and ldznet("mask", "nul\0", "fox").complaint
     ran = ldznet("mask", "bad", "fox")
     assert ran.code == 2 and "None of the 1 files is a picture" in ran.err and ran.out == ""
 

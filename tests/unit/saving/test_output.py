@@ -90,10 +90,11 @@ def test_stems():
 
 def test_what_is_to_last_is_on_the_disk_before_it_is_in_place(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append((tmp_path / "one.txt").exists()))
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((tmp_path / "deep/one.txt").exists()))
     with OutputFolder(tmp_path) as out:
         out.write("one.txt", b"1")
     assert synced == []
     with OutputFolder(tmp_path / "deep", lasting=True) as out:
         out.write("one.txt", b"1")
-        assert synced == [True]
+        assert synced == [False]
+    assert synced == [False, True]  # the file before it is in place, the folder after
