@@ -215,7 +215,8 @@ class _Work:
         wanted = found or self.order.not_found == EMPTY
         files = self._write(path, self._item(path, picture, result), number) if wanted else {}
         first = files.get("mask") or next(iter(files.values()), "")
-        return {"phrases": [_phrase(answer) for answer in result.phrases], "files": files, "file": first}
+        phrases = [_phrase(answer) for answer in result.phrases]
+        return {"phrases": phrases, "files": files, "file": first, "message": result.message}
 
     def _item(self, path: Path, picture: "np.ndarray", result: "Segmentation") -> "Item":
         from ldznet_ext.saving.exports import item_of

@@ -62,9 +62,18 @@ def _masked(args: argparse.Namespace, wish: "Wish", order: "Order") -> "Report":
         if done:
             console.say(f"Stopped after {done:,} of {len(paths):,} pictures; the same command goes on from there.")
         raise
-    for line in filter(None, (report.news, *(f"Skipped: {reason}" for _, reason in report.skipped))):
-        console.say(line)
+    _say(report)
     return report
+
+
+def _say(report: "Report") -> None:
+    """What a person should know, on standard error."""
+    if report.news:
+        console.say(report.news)
+    for message, count in report.messages.items():
+        console.say(f"Of {count:,} picture{'s' * (count != 1)}: {message}")
+    for _, reason in report.skipped:
+        console.say(f"Skipped: {reason}")
 
 
 def _object(report: "Report") -> dict[str, Any]:
@@ -76,6 +85,7 @@ def _object(report: "Report") -> dict[str, Any]:
         "skipped": [{"picture": picture, "reason": reason} for picture, reason in report.skipped],
         "before": report.before,
         "files": report.files,
+        "messages": [{"text": text, "pictures": count} for text, count in report.messages.items()],
         "out": report.out,
         "table": report.table,
         "seconds": report.seconds,

@@ -18,8 +18,8 @@ class Report:
 
     pictures: how many there are. found: in how many something was. not_found: in which nothing was. skipped: which could not be
     read, and why; defects: how many of these are ours to mend. before: how many had been done by an earlier call. files: how many
-    were saved. table: the file of scores in `out`. seconds: this call took. news: a sentence where another run was found in the
-    folder, else empty.
+    were saved. messages: what a person should know of the results, each with the number of pictures it was said of. table: the
+    file of scores in `out`. seconds: this call took. news: a sentence where another run was found in the folder, else empty.
     """
 
     pictures: int
@@ -29,6 +29,7 @@ class Report:
     defects: int = 0
     before: int = 0
     files: int = 0
+    messages: dict[str, int] = field(default_factory=dict)
     out: str = ""
     table: str = ""
     seconds: float = 0.0
@@ -42,6 +43,8 @@ class Report:
     def count(self, picture: str, record: Mapping[str, Any]) -> None:
         """Count one picture's record."""
         self.files += len(record.get("files", {}))
+        if message := record.get("message"):
+            self.messages[message] = self.messages.get(message, 0) + 1
         if record.get("error"):
             self.skipped.append((picture, record["error"]))
             self.defects += bool(record.get("defect"))

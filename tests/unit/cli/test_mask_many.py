@@ -41,7 +41,7 @@ def test_the_summary_as_json(ldznet, fake, folder, tmp_path):
     answer = ldznet("mask", folder, "fox", "--json", "--save", "mask").json
     assert answer.pop("seconds") > 0
     assert answer == {
-        "pictures": 3, "found": 2, "not_found": [], "before": 0, "files": 2, "out": "masks", "table": "masks.csv",
+        "pictures": 3, "found": 2, "not_found": [], "before": 0, "files": 2, "out": "masks", "table": "masks.csv", "messages": [],
         "skipped": [{"picture": str(folder / "c.png"), "reason": answer["skipped"][0]["reason"]}],
     }  # fmt: skip
     assert (tmp_path / "masks/a_mask.png").is_file()  # several pictures have a folder of their own
@@ -51,6 +51,7 @@ def test_the_summary_as_json(ldznet, fake, folder, tmp_path):
 def test_what_is_not_found(ldznet, fake, folder, choice, files, code):
     ran = ldznet("mask", folder, "owl", "--not-found", choice, "--json")
     assert ran.code == code and f'"files": {files},' in ran.out and "a.png" in ran.out
+    assert ran.err.count("Of 2 pictures: Nothing was found.") == 1
 
 
 def test_other_words_are_said_to_be_another_run(ldznet, fake, folder, tmp_path):
