@@ -12,6 +12,7 @@ import numpy as np
 from ldznet_ext.app import strings
 from ldznet_ext.app.actions import Answer, Step, change, now, read_picture, show
 from ldznet_ext.app.drawing import mask_of
+from ldznet_ext.app.example import Example
 from ldznet_ext.app.room import Room
 from ldznet_ext.app.work import Moment, Work
 from ldznet_ext.errors import LdznetError, OptionError
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 Ask = Callable[[Watch], Step]
 MOST_PICTURES = 24
 """Other pictures that are looked in at once: each is a step of the history."""
+
+
+def begin(room: Room, handle: str, example: Example) -> Answer:
+    """The example with its mask, for a page that was opened before there was one; nothing where somebody went on meanwhile."""
+
+    def ask(watch: Watch) -> Step:
+        ready = example.wait(watch)
+        return lambda work: work if len(work.moments) > 1 else replace(ready, revision=work.revision + 1)
+
+    return _watched(room, handle, ask)
 
 
 def find(room: Room, handle: str, words: str) -> Answer:

@@ -15,6 +15,7 @@ from ldznet_ext.errors import LdznetError
 from ldznet_ext.masks.loading import load_picture
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.ui.handlers import only
+from ldznet_ext.watch import Watch
 
 if TYPE_CHECKING:
     from ldznet_ext.hosts.desk import StandaloneDesk
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PICTURE = Path(__file__).parent / "assets" / "example.webp"
 PROMPT = "a fox in the sea, sunset, night, a blue sky"
 WORDS = "fox"
+LOOK = 0.1
+"""Seconds between two looks at whether somebody who waits was cancelled."""
 log = logging.getLogger(__name__)
 
 
@@ -48,9 +51,15 @@ class Example:
         finally:
             self.ready.set()
 
-    def work(self, patience: float = 0.0) -> Work:
-        """What a page begins with; patience: seconds that are waited for the mask."""
-        self.ready.wait(patience)
+    def work(self) -> Work:
+        """What a page begins with now."""
+        return self._work
+
+    def wait(self, watch: Watch) -> Work:
+        """The same once it is made, or could not be; told and cancelled like any other work."""
+        watch.tell(0.3, strings.PREPARING)
+        while not self.ready.wait(LOOK):
+            watch.check()
         return self._work
 
 

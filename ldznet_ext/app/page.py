@@ -23,8 +23,6 @@ from ldznet_ext.ui.desk import about_of, methods_of
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-PATIENCE = 10.0
-"""Seconds that a page waits for the example's mask, while the model is being loaded."""
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="app/assets/icon.svg" type="image/svg+xml">
@@ -71,8 +69,8 @@ def page(room: Room, example: Example) -> gr.Blocks:
                 _model(wires)
 
         def begin() -> tuple[str, dict[str, Any]]:
-            fresh = room.open(example.work(PATIENCE))
-            return fresh, show(room, fresh)
+            fresh = room.open(example.work())
+            return fresh, {**show(room, fresh), "preparing": not example.ready.is_set()}
 
         wires.told(blocks.load(begin, None, [handle, answer], show_progress="hidden"))
     blocks.queue(default_concurrency_limit=None)

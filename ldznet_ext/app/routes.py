@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.staticfiles import StaticFiles
 
 from ldznet_ext.app import actions, asking, drawing, saves
+from ldznet_ext.app.example import Example
 from ldznet_ext.app.room import Room
 from ldznet_ext.app.seen import seen
 from ldznet_ext.app.work import Moment
@@ -34,7 +35,7 @@ def assets() -> StaticFiles:
     return StaticFiles(directory=ASSETS)
 
 
-def router(room: Room) -> APIRouter:
+def router(room: Room, example: Example) -> APIRouter:
     """All routes of one room."""
     made = APIRouter(prefix=PREFIX, include_in_schema=False)
 
@@ -82,12 +83,12 @@ def router(room: Room) -> APIRouter:
     @made.post("/{handle}/do/{what}")
     async def do(handle: str, what: str, request: Request) -> Response:
         given = await request.json()
-        return await run_in_threadpool(_answer, lambda: _told(_done(room, handle, what, given)))
+        return await run_in_threadpool(_answer, lambda: _told(_done(room, example, handle, what, given)))
 
     return made
 
 
-def _done(room: Room, handle: str, what: str, given: Any) -> dict[str, Any]:
+def _done(room: Room, example: Example, handle: str, what: str, given: Any) -> dict[str, Any]:
     """A quick action by its name; OptionError for one that there is not, or with other values than it takes."""
     quick: dict[str, Callable[..., dict[str, Any]]] = {
         "show": actions.show,
@@ -99,6 +100,8 @@ def _done(room: Room, handle: str, what: str, given: Any) -> dict[str, Any]:
         "go": actions.go,
         "like": asking.like,
     }
+    if what == "begin":
+        return asking.begin(room, handle, example)
     if what == "cancel":
         asking.cancel(room, handle)
         return {}

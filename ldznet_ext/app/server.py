@@ -60,7 +60,7 @@ def _add_page(app: "FastAPI", desk: "StandaloneDesk") -> None:
 
     room, example = Room(desk), Example(desk)
     app.mount(f"{routes.PREFIX}/assets", routes.assets())
-    app.include_router(routes.router(room))
+    app.include_router(routes.router(room, example))
     mount_page(app, room, example)
     app.add_middleware(PageGuard)
     example.start()

@@ -25,22 +25,28 @@ def find_browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
-def _missing() -> str:
-    """Why there can be no browser test here, or nothing."""
-    for module in ("playwright", "gradio"):
-        if importlib.util.find_spec(module) is None:
-            return f"no {module}: `make browser` installs it"
+def no_browser() -> str:
+    """Why there can be no browser here, or nothing."""
+    if importlib.util.find_spec("playwright") is None:
+        return "no playwright: `make browser` installs it"
+    return "" if find_browser() else "no chromium: install one (Debian: apt install chromium)"
+
+
+def _no_host() -> str:
+    """Why there can be no pocket host here, or nothing."""
+    if importlib.util.find_spec("gradio") is None:
+        return "no gradio: `make browser` installs it"
     import gradio
 
     if not gradio.__version__.startswith("3.41"):
         return f"gradio {gradio.__version__} is not the hosts' 3.41: `make browser` has its own"
-    return "" if find_browser() else "no chromium: install one (Debian: apt install chromium)"
+    return no_browser()
 
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a freshly started pocket host answers."""
-    if reason := _missing():
+    if reason := _no_host():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("pocket")
     with socket.socket() as free:
@@ -81,7 +87,7 @@ def _wait(url: str, host: "subprocess.Popen[bytes]", log: Path) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One browser for all pages."""
-    if reason := _missing():
+    if reason := no_browser():
         pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 

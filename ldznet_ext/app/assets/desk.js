@@ -20,7 +20,7 @@ async function told(answer) {
   if (!answer) return
   if (!begun) begin()
   const before = { ...now }
-  Object.assign(now, answer)
+  Object.assign(now, { preparing: false }, answer)
   waiting.end()
   document.body.classList.toggle("ldz-answered", now.answered)
   controls.fill(now.settings)
@@ -39,6 +39,7 @@ async function told(answer) {
   document.body.dataset.revision = now.revision
   if (now.parts.length && !now.answered && stage.view.name === "overlay") stage.choose("regions")
   else if (now.answered && !before.answered && stage.view.name === "regions") stage.choose("overlay")
+  if (answer.preparing) hear(post("begin"), true)
 }
 
 // What one of our own routes answers.
@@ -222,5 +223,5 @@ function remembered() {
   try { return { true: true, false: false }[localStorage.getItem("ldznet-dark")] ?? null } catch { return null }
 }
 
-window.ldz = { asking, told, timing: stage.timing, now }
+window.ldz = { asking, told, now, busy: waiting.busy, timing: stage.timing }
 if (window.ldzTold) told(window.ldzTold)

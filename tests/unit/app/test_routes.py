@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from ldznet_ext.app import asking, routes
+from ldznet_ext.app.example import Example
 from ldznet_ext.app.page_guard import PageGuard
 from ldznet_ext.app.room import Room
 from ldznet_ext.app.work import Moment, Work
@@ -21,7 +22,7 @@ from tests.unit.app.conftest import FOX, SIZE, png
 def client(room: Room) -> Iterator[TestClient]:
     app = FastAPI()
     app.mount("/app/assets", routes.assets())
-    app.include_router(routes.router(room))
+    app.include_router(routes.router(room, Example(room.desk)))
     app.add_middleware(PageGuard)
     with TestClient(app) as client:
         yield client
