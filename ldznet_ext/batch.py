@@ -13,15 +13,15 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext import __version__
-from ldznet_ext.errors import LdznetError, OptionError, PictureError
+from ldznet_ext.errors import LdznetError, PictureError
 from ldznet_ext.request import LOOKED, MaskSettings
 from ldznet_ext.result import FOUND
 from ldznet_ext.saving.journal import Journal, Record, runs_in
 from ldznet_ext.saving.kinds import KINDS, USUAL
 from ldznet_ext.saving.listing import Sources, mark_of, pictures_in
-from ldznet_ext.saving.names import DEFAULT, check_pattern, file_names
-from ldznet_ext.saving.output import OutputFolder, stem_of
+from ldznet_ext.saving.names import DEFAULT, file_names
+from ldznet_ext.saving.order import EMPTY, Order
+from ldznet_ext.saving.output import OutputFolder, free, stem_of
 from ldznet_ext.saving.report import Report, key_of, summed
 
 if TYPE_CHECKING:
@@ -31,42 +31,9 @@ if TYPE_CHECKING:
     from ldznet_ext.result import PhraseResult, Segmentation
     from ldznet_ext.saving.exports import Item
 
-EMPTY, SKIP, FAIL = "empty", "skip", "fail"
-NOT_FOUND = (EMPTY, SKIP, FAIL)
-"""What becomes of a picture in which nothing is found: an empty mask; no file; no file, and the run counts as failed."""
 TABLE, DATA_SET = "masks.csv", "masks_coco.json"
 Tick = Callable[[int, int], None]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is to be saved of every picture, checked. words: expressions, each with its own score. save: names of `KINDS`."""
-
-    words: tuple[str, ...]
-    settings: MaskSettings = field(default_factory=MaskSettings)
-    save: tuple[str, ...] = USUAL
-    pattern: str = DEFAULT
-    not_found: str = EMPTY
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        check_pattern(self.pattern)
-        if self.not_found not in NOT_FOUND:
-            known = ", ".join(NOT_FOUND)
-            raise OptionError(
-                f'The choice for what is not found is "{self.not_found:.40}"; expected {known}, so take one.'
-            )
-        if not self.save or not set(self.save) <= set(KINDS):
-            raise OptionError(
-                f"What to save is {self.save!r:.80}; expected some of {', '.join(KINDS)}, so choose some."
-            )
-
-    def asked(self) -> dict[str, Any]:
-        """What decides the results, for the journal."""
-        settings = {name: value for name, value in self.settings.to_mapping().items() if name != "words"}
-        rest = {"save": list(self.save), "pattern": self.pattern, "not-found": self.not_found}
-        return {"words": list(self.words), "settings": settings, **rest, "version": __version__}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,16 +213,6 @@ def _settled(folder: Path, order: Order) -> dict[str, str]:
     """The names of the table and the data set, which are those of this run from now on."""
     names = {"table": TABLE, **({"coco": DATA_SET} if "coco" in order.save else {})}
     return names if order.overwrite else {what: free(folder, name) for what, name in names.items()}
-
-
-def free(folder: Path, name: str) -> str:
-    """A name that no file in the folder has: masks.csv, masks-2.csv, ..."""
-    stem, dot, ending = name.rpartition(".")
-    count, wanted = 1, name
-    while (folder / wanted).exists():
-        count += 1
-        wanted = f"{stem}-{count}{dot}{ending}"
-    return wanted
 
 
 def _news(earlier: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> str:

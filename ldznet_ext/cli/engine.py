@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ldznet_ext.backbone import Backbone
-    from ldznet_ext.batch import Finder, Order
+    from ldznet_ext.batch import Finder
     from ldznet_ext.cli.console import Tick
     from ldznet_ext.like import Instance
     from ldznet_ext.request import MaskSettings
     from ldznet_ext.result import Labelling, Segmentation
+    from ldznet_ext.saving.order import Order
     from ldznet_ext.segmenters.example import Marked
 
 

@@ -15,13 +15,13 @@ from ldznet_ext.request import OPTION, OPTIONS, MaskSettings
 from ldznet_ext.saving.kinds import KINDS, USUAL, check_kinds
 from ldznet_ext.saving.listing import looks_like_a_picture
 from ldznet_ext.saving.names import PLACEHOLDERS, check_pattern
+from ldznet_ext.saving.order import EMPTY, NOT_FOUND
 
 if TYPE_CHECKING:
     from ldznet_ext.saving.recipe import Recipe
 
 FLAGS = tuple(option.name for option in OPTIONS if option.name not in ("words", "method"))
 """Of the table of options; `method` is shared with other commands, and the words are arguments."""
-NOT_FOUND = ("empty", "skip", "fail")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def _add_files(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--not-found",
         choices=NOT_FOUND,
-        default=NOT_FOUND[0],
+        default=EMPTY,
         help="where nothing is found: an empty mask; no file; no file and exit code 3 (default: empty)",
     )
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ldznet_ext.cli import console, engine, outcome
 from ldznet_ext.errors import DataError
 from ldznet_ext.saving.names import DEFAULT
+from ldznet_ext.saving.order import FAIL, Order
 
 if TYPE_CHECKING:
-    from ldznet_ext.batch import Order
     from ldznet_ext.cli.mask import Wish
     from ldznet_ext.saving.report import Report
 
@@ -18,8 +18,6 @@ FOLDER = "masks"
 
 def run(args: argparse.Namespace, wish: "Wish") -> int:
     """Mask all pictures, print the summary. What one person drew on one picture by hand is left out."""
-    from ldznet_ext.batch import Order
-
     order = Order(
         words=wish.words,
         settings=wish.settings,
@@ -39,10 +37,10 @@ def run(args: argparse.Namespace, wish: "Wish") -> int:
     console.give(args.json, _object(report), _lines(report))
     if report.defects:
         return outcome.DEFECT
-    return outcome.ABSENT if report.not_found and args.not_found == "fail" else 0
+    return outcome.ABSENT if report.not_found and args.not_found == FAIL else 0
 
 
-def _masked(args: argparse.Namespace, wish: "Wish", order: "Order") -> "Report":
+def _masked(args: argparse.Namespace, wish: "Wish", order: Order) -> "Report":
     from ldznet_ext.batch import run as mask_all
     from ldznet_ext.saving.listing import pictures_in
 

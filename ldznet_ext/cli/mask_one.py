@@ -7,6 +7,7 @@ from ldznet_ext.cli import console, engine, outcome
 from ldznet_ext.result import FOUND
 from ldznet_ext.saving.kinds import KINDS
 from ldznet_ext.saving.names import DEFAULT, file_names
+from ldznet_ext.saving.order import EMPTY, FAIL
 from ldznet_ext.saving.output import OutputFolder, stem_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace, wish: "Wish") -> int:
     absent = not any(phrase["status"] == FOUND for phrase in answer["phrases"])
     last = outcome.wrote(place, answer["files"].values()) if answer["files"] else "Wrote nothing: nothing was found."
     console.give(args.json, answer, (*lines, last))
-    return outcome.ABSENT if absent and args.not_found == "fail" else 0
+    return outcome.ABSENT if absent and args.not_found == FAIL else 0
 
 
 def _segment(args: argparse.Namespace, wish: "Wish", out: OutputFolder) -> tuple[dict[str, Any], list[str]]:
@@ -36,7 +37,7 @@ def _segment(args: argparse.Namespace, wish: "Wish", out: OutputFolder) -> tuple
     backbone = engine.open_backbone(args)
     result = engine.segment(picture, wish.words, backbone, **given)
     item = _item(wish, picture, result, backbone)
-    wanted = args.not_found == "empty" or any(answer.status == FOUND for answer in result.phrases)
+    wanted = args.not_found == EMPTY or any(answer.status == FOUND for answer in result.phrases)
     files = _write(args, wish, item, out) if wanted else {}
     outcome.say_message(result)
     answer = outcome.as_object(path, result, files)

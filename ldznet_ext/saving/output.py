@@ -130,6 +130,16 @@ def _settle(folder: Path) -> None:
             os.close(number)
 
 
+def free(folder: Path, name: str) -> str:
+    """A name that no file in the folder has: masks.csv, masks-2.csv, ..."""
+    stem, dot, ending = name.rpartition(".")
+    count, wanted = 1, name
+    while (folder / wanted).exists():
+        count += 1
+        wanted = f"{stem}-{count}{dot}{ending}"
+    return wanted
+
+
 def stem_of(path: str | os.PathLike) -> str:
     """What a picture's outputs are called: its name without the ending, cut where a file system would refuse it."""
     return Path(path).stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "ignore") or "picture"

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldznet_ext.batch import Finder, Order, batch, run
+from ldznet_ext.batch import Finder, batch, run
 from ldznet_ext.errors import DataError, HeadError, OptionError, OutputError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.result import FOUND, NOT_FOUND, PhraseResult, Segmentation
 from ldznet_ext.saving.journal import Journal
 from ldznet_ext.saving.listing import pictures_in
+from ldznet_ext.saving.order import Order
 from ldznet_ext.saving.recipe import read
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldznet_ext.batch import Finder, Order
+from ldznet_ext.batch import Finder
 from ldznet_ext.cli import engine
 from ldznet_ext.cli.main import main
 from ldznet_ext.errors import MethodError
 from ldznet_ext.geometry import Box, Size
 from ldznet_ext.masks.components import box_of
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, PhraseResult, Segmentation
+from ldznet_ext.saving.order import Order
 
 SECONDS = dict.fromkeys(("encode", "text", "unet", "head", "post"), 0.01) | {"total": 0.05}
 

@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-from ldznet_ext.batch import NOT_FOUND
-from ldznet_ext.cli import mask
 from ldznet_ext.saving.kinds import KINDS
 from ldznet_ext.saving.listing import ENDINGS
 from ldznet_ext.saving.names import PLACEHOLDERS
+from ldznet_ext.saving.order import NOT_FOUND
 from ldznet_ext.saving.scores import COLUMNS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/saving.md").read_text(encoding="utf-8")
@@ -32,6 +31,5 @@ def test_every_placeholder_column_and_ending_is_there():
 
 
 def test_what_is_not_found_has_the_same_names_everywhere():
-    assert mask.NOT_FOUND == NOT_FOUND
     line = next(line for line in PAGE.split("\n\n") if line.startswith("`--not-found`"))
     assert re.findall(r"`(\w+)`", line) == list(NOT_FOUND)
