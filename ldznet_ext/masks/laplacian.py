@@ -19,11 +19,13 @@ _STENCIL = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
 _CENTRE = 12
 
 
-def solve(picture: np.ndarray, values: np.ndarray, unknown: np.ndarray, *, hold: float, eps: float = EPS) -> np.ndarray:
+def solve(
+    picture: np.ndarray, values: np.ndarray, unknown: np.ndarray, hold: np.ndarray, *, eps: float = EPS
+) -> np.ndarray:
     """The values (float h w, 0..1) with the unknown ones (bool h w) replaced by those that fit the colours best.
 
-    picture: float (h w 3) in 0..1. hold: weight with which an unknown pixel is held to the value it came with, beside the
-    windows' own weight of about 8; above 0, so that a part without any known pixel near it (a whisker) does not melt away.
+    picture: float (h w 3) in 0..1. hold: float (h w) above 0, the weights with which unknown pixels are held to the values they
+    came with, beside the windows' own weight of about 8.
     """
     out = values.astype(np.float64)
     rows = np.full(unknown.shape, -1, np.int32)
@@ -31,8 +33,8 @@ def solve(picture: np.ndarray, values: np.ndarray, unknown: np.ndarray, *, hold:
     if min(unknown.shape) < 3 or not unknown.any():
         return out
     weights = _stencils(picture, rows, eps)
-    weights[:, _CENTRE] += hold
-    out[unknown] = np.clip(_minimum(weights, rows, out, hold * out[unknown]), 0, 1)
+    weights[:, _CENTRE] += hold[unknown]
+    out[unknown] = np.clip(_minimum(weights, rows, out, hold[unknown] * out[unknown]), 0, 1)
     return out
 
 

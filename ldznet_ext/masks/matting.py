@@ -12,11 +12,15 @@ from ldznet_ext.masks.fit import stretch
 from ldznet_ext.masks.foreground import foreground
 from ldznet_ext.masks.laplacian import EPS, solve
 from ldznet_ext.masks.local import fitted, guide, planes_of, tiles
+from ldznet_ext.masks.shape import to_grey
 
 BAND = 0.02
 """Half the band's width as a fraction of sqrt(height x width): 10 pixels to either side of the edge at 512x512."""
-HOLD = 0.1
-"""How firmly the mask itself holds the band. Measured on composites: less lets whiskers melt into the ground, more is hard."""
+HOLD, LOOSE = 0.1, 0.01
+"""How firmly the mask itself holds the band: HOLD where a part is thin (a whisker with no sure pixel near it would melt into the
+ground), LOOSE where sure object and sure ground are both near. Measured on composites, like NEAR."""
+NEAR = 1.7
+"""What is near, in widths of the band on one side."""
 WORKING_SIDE = 1024
 MOST_UNKNOWN = 100_000
 """Pixels solved for at once, about a second of one core: a longer edge or a wider band is solved at a smaller size."""
@@ -40,8 +44,8 @@ def alpha(picture: np.ndarray, mask: np.ndarray, *, band: int | None = None) -> 
     size = Size(*mask.shape)
     reach = band_of(size) if band is None else max(1, band)
     working, unknown = _working(hard, size, reach)
-    small = stretch(picture, working).astype(np.float64) / 255
-    solved = solve(small, stretch(mask, working).astype(np.float64) / 255, unknown, hold=HOLD)
+    small, rough = (stretch(array, working).astype(np.float64) / 255 for array in (picture, mask))
+    solved = solve(small, rough, unknown, _hold(rough > 0.5, unknown, NEAR * reach * working.width / size.width))
     if working == size:
         return np.where(unknown, np.rint(solved * 255), mask).astype(np.uint8)
     return _at_own_size(picture, mask, solved, unknown)
@@ -61,7 +65,7 @@ def _working(hard: np.ndarray, size: Size, reach: int) -> tuple[Size, np.ndarray
     factor = min(1.0, WORKING_SIDE / max(size))
     while True:
         working = size.scaled(factor)
-        unknown = _band(stretch(hard.astype(np.uint8) * np.uint8(255), working) > 127, max(1.0, reach * factor))
+        unknown = _band(stretch(to_grey(hard), working) > 127, max(1.0, reach * factor))
         count = np.count_nonzero(unknown)
         if count <= MOST_UNKNOWN:
             return working, unknown
@@ -74,6 +78,17 @@ def _band(hard: np.ndarray, reach: float) -> np.ndarray:
         cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in (hard, ~hard)
     )
     return np.maximum(inside, outside) <= reach
+
+
+def _hold(hard: np.ndarray, unknown: np.ndarray, near: float) -> np.ndarray:
+    """HOLD or LOOSE for each pixel, float (h w)."""
+    sure = (hard & ~unknown, ~hard & ~unknown)
+    if not all(side.any() for side in sure):
+        return np.full(hard.shape, HOLD)
+    object_away, ground_away = (
+        cv2.distanceTransform((~side).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in sure
+    )
+    return np.where(np.maximum(object_away, ground_away) <= near, LOOSE, HOLD)
 
 
 def _at_own_size(picture: np.ndarray, mask: np.ndarray, solved: np.ndarray, unknown: np.ndarray) -> np.ndarray:

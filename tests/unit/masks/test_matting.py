@@ -39,12 +39,13 @@ def test_the_solution_is_that_of_the_papers_matrix():
     picture, values = rng.random((7, 9, 3)), (rng.random((7, 9)) > 0.5).astype(float)
     unknown = np.zeros((7, 9), bool)
     unknown[2:6, 1:9] = True
+    hold = rng.uniform(0.2, 0.4, (7, 9))
     matrix, free = laplacian_of_the_paper(picture, 1e-4), unknown.ravel()
-    held = matrix[np.ix_(free, free)] + 0.3 * np.eye(free.sum())
-    right = 0.3 * values.ravel()[free] - matrix[np.ix_(free, ~free)] @ values.ravel()[~free]
+    held = matrix[np.ix_(free, free)] + np.diag(hold.ravel()[free])
+    right = (hold * values).ravel()[free] - matrix[np.ix_(free, ~free)] @ values.ravel()[~free]
     expected = np.clip(np.linalg.solve(held, right), 0, 1)
-    found = laplacian.solve(picture, values, unknown, hold=0.3, eps=1e-4)
-    assert np.abs(found[unknown] - expected).max() < 0.01  # a hundredth of what the tolerance leaves
+    found = laplacian.solve(picture, values, unknown, hold, eps=1e-4)
+    assert np.abs(found[unknown] - expected).max() < 0.01
     assert (found[~unknown] == values[~unknown]).all()
 
 
@@ -53,6 +54,26 @@ def test_hair_gets_a_share_of_each_pixel(hair: Composite):
     hard = hair.hard()
     before, after = (np.abs(one / 255 - hair.alpha).mean() for one in (hard, alpha(hair.picture, hard)))
     assert after < 0.5 * before
+
+
+def test_a_broad_fade_is_found_between_sure_object_and_sure_ground():
+    """An edge that fades over eight pixels, where the mask has a step: the mask holds loosely there."""
+    rng = np.random.default_rng(0)
+    true = np.clip((np.arange(64) - 28) / 8, 0, 1)[None].repeat(40, 0)
+    picture = true[..., None] * (210, 60, 50) + (1 - true[..., None]) * (60, 90, 160) + rng.normal(0, 2, (40, 64, 3))
+    mask = (true > 0.5).astype(np.uint8) * np.uint8(255)
+    found = alpha(np.rint(picture).astype(np.uint8), mask, band=8)
+    assert np.abs(found / 255 - true).mean() < 0.4 * np.abs(mask / 255 - true).mean()
+
+
+def test_whiskers_do_not_melt():
+    """A line two pixels wide has no sure pixel of its own: it stays nearly as dark as it is."""
+    rng = np.random.default_rng(0)
+    line = np.zeros((40, 60), np.uint8)
+    line[19:21, 5:55] = 255
+    picture = np.where(line[..., None] > 0, (40, 30, 30), (150, 180, 120)) + rng.normal(0, 6, (40, 60, 3))
+    found = alpha(np.clip(np.rint(picture), 0, 255).astype(np.uint8), line, band=6)
+    assert found[19:21, 7:53].mean() > 215 and found[line == 0].mean() < 10
 
 
 def test_a_cut_out_on_magenta_shows_no_halo(hair: Composite):
