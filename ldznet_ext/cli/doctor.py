@@ -25,6 +25,7 @@ NEEDED = {
 }  # fmt: skip
 """Distribution -> module, of the dependencies in pyproject.toml."""
 FURTHER = {
+    "gradio": "gradio", "fastapi": "fastapi", "uvicorn": "uvicorn",
     "accelerate": "accelerate", "tensorboard": "tensorboard", "matplotlib": "matplotlib", "resvg_py": "resvg_py",
     "pytest": "pytest", "ruff": "ruff", "pyright": "pyright", "import-linter": "importlinter",
 }  # fmt: skip
@@ -182,12 +183,13 @@ def _works(
     model = base or ("" if models["default"] else f"no sticker-sd in {_places(models)}; restore models/ or use --model")
     kinds = {head["kind"] for folder in models["folders"] for head in folder["heads"]}
     head = model or ("" if kinds else f"no head (.safetensors) in {_places(models)}; restore models/ or train one")
+    app = head or _lacking(packages, ("gradio", "fastapi", "uvicorn"), "run `make app`")
     train = base or _lacking(packages, ("accelerate", "tensorboard"), "`pip install accelerate tensorboard`")
     fetched = "" if art["styles"] else "no art; run `ldznet world fetch`"
     tests = base or _lacking(packages, ("pytest", "accelerate", "matplotlib"), "run `make test`")
     checks = tests or _lacking(packages, ("ruff", "pyright", "import-linter"), "run `make check`")
     reasons = {
-        "mask": head, "generate": model, "edit": head, "world": base or fetched, "train": train or fetched,
+        "mask": head, "generate": model, "edit": head, "app": app, "world": base or fetched, "train": train or fetched,
         "tests": tests, "checks": checks,
     }  # fmt: skip
     return {name: {"ok": not why, "why": why} for name, why in reasons.items()}

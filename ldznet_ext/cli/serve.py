@@ -26,14 +26,16 @@ def run(args: argparse.Namespace) -> int:
     _check_packages(args.page)
     from ldznet_ext.app.server import PORT, Serving, application, bound, serve
     from ldznet_ext.hosts.desk import StandaloneDesk
+    from ldznet_ext.hosts.standalone import find_source
 
     serving = Serving.checked(args.host, args.port, args.token, args.page)
     listening = bound(serving.host, serving.port)
     port = listening.getsockname()[1]
     if args.port is None and port != PORT:
         console.say(f"Port {PORT} is taken, so it is {port} this time.")
-    desk = StandaloneDesk(args.model, device=args.device, dtype=args.dtype)
     with console.quiet_output():
+        find_source(args.model)  # refused here, where somebody reads it, and not on the page
+        desk = StandaloneDesk(args.model, device=args.device, dtype=args.dtype)
         app = application(desk, token=serving.token, page=serving.page)
     address = _address(serving.host, port)
 

@@ -109,7 +109,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(checkout: Path) -> None:
 
 
 def test_an_unknown_set_up_is_a_sentence() -> None:
-    with pytest.raises(SetupError, match="'tset' does not exist; expected run or test or dev"):
+    with pytest.raises(SetupError, match="'tset' does not exist; expected run or app or test or dev"):
         bootstrap.set_up(extra="tset")
 
 
