@@ -22,7 +22,7 @@ from ldznet_ext.api.pictures import read_mask, read_picture, read_pictures
 from ldznet_ext.errors import OptionError, PhraseError
 from ldznet_ext.paint import LONGEST_SIDE, PAINT, SIDE
 from ldznet_ext.prompt.parse import parse
-from ldznet_ext.request import OPTION, OPTIONS
+from ldznet_ext.request import LOOKED, OPTION, OPTIONS
 from ldznet_ext.saving.exports import EXPORTS
 from ldznet_ext.words import check_negative, check_prompt
 
@@ -35,8 +35,6 @@ KINDS = tuple(EXPORTS)
 CLASS_KINDS = (CLASSES_KIND, OVERLAY)
 SETTINGS = tuple(option for option in OPTIONS if option.name != "words")
 """What may be said beside pictures and words, the same for all of them."""
-LOOKED = ("threshold", "refine", "seed", "timestep")
-"""Of these, what concerns how the model looks; the others shape the mask."""
 PICTURE = {"type": "string", "format": "byte", "minLength": 1}
 TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}
 WORDS = {**TEXT, "format": "words"}
@@ -246,7 +244,7 @@ CLASSES = (
         schema={"type": "boolean"},
         default=False,
     ),
-    *(of_option(OPTION[name]) for name in ("method", *LOOKED)),
+    *(of_option(OPTION[name]) for name in ("method", *LOOKED) if name != "sam"),
 )
 LIKE = (
     _picture("image", "the picture in which the example is marked", required=True),

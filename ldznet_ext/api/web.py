@@ -146,10 +146,14 @@ class _Api:
                 pass
             job.watch.cancel()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen)
-            await anyio.to_thread.run_sync(work, limiter=self.threads)
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                await anyio.to_thread.run_sync(work, limiter=self.threads)
+                tasks.cancel_scope.cancel()
+        except BaseException:
+            job.watch.cancel()  # the server goes down: it need not wait for a painting
+            raise
         if isinstance(ended[0], Exception):
             raise ended[0]
         return ended[0]

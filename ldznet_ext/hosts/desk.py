@@ -113,13 +113,12 @@ class StandaloneDesk:
         keep_absent: bool = False,
     ) -> "Labelling":
         """Every pixel with one of the names, or with none. keep_absent: let names label that are called absent."""
-        from ldznet_ext.classes import as_names, classes
+        from ldznet_ext.classes import as_names
+        from ldznet_ext.hosts.searches import label
 
         listed = as_names(names)
         with self._at_work(watch) as backbone:
-            watch.tell(0.1, "labelling")
-            asked = {"method": settings.method, "keep_absent": keep_absent, **_asked(settings)}
-            return classes(picture, listed, backbone=backbone, **asked)
+            return label(picture, listed, settings, backbone, watch, keep_absent=keep_absent)
 
     def like(
         self,
@@ -130,17 +129,11 @@ class StandaloneDesk:
         watch: Watch = UNWATCHED,
     ) -> "list[Segmentation]":
         """Find what looks like an example (its mask, or clicks on it): in the others, or in its own picture without any."""
-        from ldznet_ext.like import mark, seek
-        from ldznet_ext.segmenters.example import ExampleSegmenter
+        from ldznet_ext.hosts.searches import marked, seek
 
-        segmenter = ExampleSegmenter(mark(picture, example))
-        searched = list(others) or [segmenter.marked.picture]
-        results: list[Segmentation] = []
+        segmenter = marked(picture, example)
         with self._at_work(watch) as backbone:
-            for number, one in enumerate(searched):
-                watch.tell(number / len(searched), f"searching picture {number + 1} of {len(searched)}")
-                results.append(seek(segmenter, one, backbone, **_asked(settings)))
-        return results
+            return seek(segmenter, others, settings, backbone, watch)
 
     def generate(
         self,
@@ -243,11 +236,6 @@ class StandaloneDesk:
         self._backbone = backbone
         self.memory.clear()  # another model's layers know nothing of what this one's left
         return backbone
-
-
-def _asked(settings: MaskSettings) -> dict[str, Any]:
-    """What of the settings concerns the model's answer, not the mask cut of it; the threshold is both."""
-    return {name: getattr(settings, name) for name in ("threshold", "refine", "seed", "timestep")}
 
 
 def _made(painting: "Painting", prompt: str, backbone: "StandaloneBackbone") -> Made:

@@ -3,8 +3,8 @@
 What is at hand is told without loading anything and without the queue; masks wait for the host's turn.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from ldznet_ext.convertible import convert
 from ldznet_ext.errors import LdznetError, PhraseError
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from ldznet_ext.backbone import Backbone
     from ldznet_ext.hosts.memory import Made, Memory
     from ldznet_ext.hosts.webui.host import Host
+    from ldznet_ext.like import Clicks
     from ldznet_ext.prompt.tree import Tree
     from ldznet_ext.request import MaskSettings
-    from ldznet_ext.result import Segmentation
+    from ldznet_ext.result import Labelling, Segmentation
+
+Answer = TypeVar("Answer")
 
 
 class WebuiDesk:
@@ -65,6 +69,38 @@ class WebuiDesk:
     ) -> "Segmentation":
         """One answer for each thing the prompt names: found ones first, the likeliest before the others."""
         return ranked(self._find(picture, named(prompt), settings, Networks(), watch))
+
+    def classes(
+        self,
+        picture: "Image.Image | np.ndarray",
+        names: "str | Sequence[str]",
+        settings: "MaskSettings",
+        watch: Watch = UNWATCHED,
+        *,
+        keep_absent: bool = False,
+    ) -> "Labelling":
+        """Every pixel with one of the names, or with none."""
+        from ldznet_ext.classes import as_names
+        from ldznet_ext.hosts.searches import label
+
+        listed = as_names(names)
+        return self._turn(
+            watch, lambda backbone: label(picture, listed, settings, backbone, watch, keep_absent=keep_absent)
+        )
+
+    def like(
+        self,
+        picture: "Image.Image | np.ndarray",
+        example: "np.ndarray | Clicks",
+        others: "Sequence[Image.Image | np.ndarray]",
+        settings: "MaskSettings",
+        watch: Watch = UNWATCHED,
+    ) -> "list[Segmentation]":
+        """What looks like an example (its mask, or clicks on it): in the others, or in its own picture without any."""
+        from ldznet_ext.hosts.searches import marked, seek
+
+        segmenter = marked(picture, example)
+        return self._turn(watch, lambda backbone: seek(segmenter, others, settings, backbone, watch))
 
     def heads_refresh(self) -> About:
         """Look into the model folders again, those of the settings too."""
@@ -109,3 +145,17 @@ class WebuiDesk:
             return ask(self.host, pixels, words, settings, made, networks)
         finally:
             webui_settings.put_heads_away()
+
+    def _turn(self, watch: Watch, work: "Callable[[Backbone], Answer]") -> "Answer":
+        """A piece of work with the model at hand, in the host's turn; none of it where it was cancelled while it waited."""
+
+        def turned() -> "Answer":
+            watch.check()
+            try:
+                return work(self.host.backbone())
+            finally:
+                webui_settings.put_heads_away()
+
+        webui_settings.share_folders()
+        watch.tell(0.0, f"waiting for {self.name}")
+        return self.host.run(turned)

@@ -1,5 +1,8 @@
 """The desk inside fake hosts: what is loaded and what it can do; masks, regions, refusals."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ldznet_ext.errors import LdznetError, PhraseError
+from ldznet_ext.errors import CancelledError, LdznetError, PhraseError
 from ldznet_ext.hosts.about import LABELS
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.webui.desk import WebuiDesk
@@ -17,7 +20,8 @@ from ldznet_ext.hosts.webui.host import Host
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.segmenters import heads
 from ldznet_ext.segmenters.methods import methods
-from tests.fakes.models import load, other_unet
+from ldznet_ext.watch import Watch
+from tests.fakes.models import load, other_unet, unet_of
 from tests.fakes.webui import WebUI
 from tests.tiny import picture, write_head
 
@@ -126,3 +130,38 @@ def test_heads_go_where_the_settings_say(ui: WebUI, loaded: Any, desk: WebuiDesk
 def test_converting_what_is_not_there_is_a_sentence(ui: WebUI, desk: WebuiDesk) -> None:
     with pytest.raises(LdznetError, match=r"; expected .*, so "):
         desk.convert("nothing.ckpt")
+
+
+def test_every_pixel_gets_a_name_and_an_example_its_likes(ui: WebUI, loaded: Any, desk: WebuiDesk) -> None:
+    labelled = desk.classes(PICTURE, "fox, owl", MaskSettings(threshold=0.2), keep_absent=True)
+    assert labelled.labels.shape == (45, 65) and [one.name for one in labelled.classes] == ["fox", "owl"]
+    own = desk.like(PICTURE, [(30, 20)], [], MaskSettings())
+    two = desk.like(PICTURE, [(30, 20)], [picture(40, 50), picture(50, 40)], MaskSettings(threshold=0.3))
+    assert [one.mask.shape for one in (*own, *two)] == [(45, 65), (40, 50), (50, 40)]
+    assert own[0].model == "tiny" and not ui.lock.locked()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk, watch: desk.mask(PICTURE, MaskSettings(words="fox"), watch),
+        lambda desk, watch: desk.regions(PICTURE, "a fox", MaskSettings(), watch),
+        lambda desk, watch: desk.classes(PICTURE, ["fox"], MaskSettings(), watch),
+        lambda desk, watch: desk.like(PICTURE, [(30, 20)], [], MaskSettings(), watch),
+    ],
+)
+def test_who_is_cancelled_while_they_wait_takes_nothing_of_the_host(
+    ui: WebUI, loaded: Any, desk: WebuiDesk, ask: Callable[[WebuiDesk, Watch], Any]
+) -> None:
+    watch, seen = Watch(), []
+    unet_of(loaded).register_forward_pre_hook(lambda *_: seen.append(1))
+    ui.lock.acquire()  # a picture is being painted
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, desk, watch)
+        while not watch.progress.what:
+            time.sleep(0.005)
+        watch.cancel()
+        ui.lock.release()
+        with pytest.raises(CancelledError):
+            waiting.result(20)
+    assert not seen and not ui.lock.locked()
