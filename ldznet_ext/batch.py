@@ -95,7 +95,11 @@ def finder(order: Order, backbone: "Backbone") -> Finder:
     check_words(as_request(order.words, segmenter, **given).phrases, backbone, segmenter)
 
     def find(picture: "np.ndarray") -> "Segmentation":
-        return segment(picture, list(order.words), backbone=backbone, method=segmenter, **given)
+        try:
+            return segment(picture, list(order.words), backbone=backbone, method=segmenter, **given)
+        finally:  # no picture comes twice: what the caches keep of it would only fill memory
+            backbone.caches.latents.clear()
+            backbone.caches.features.clear()
 
     return Finder(find=find, backbone=backbone, facts=facts_of(backbone, segmenter))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ldznet_ext.backbone import default_backbone
 from ldznet_ext.batch import Finder, batch, run
 from ldznet_ext.errors import DataError, HeadError, OptionError, OutputError
 from ldznet_ext.geometry import Box, Size
@@ -349,6 +350,8 @@ def test_the_function_for_scripts(tmp_path):
         settings=MaskSettings(grow=1),
     )
     assert report.files == 2 and read(tmp_path / "00000_mask.png").settings.grow == 1
+    caches = default_backbone().caches
+    assert (len(caches.latents), len(caches.features)) == (0, 0) and len(caches.texts) > 0  # no picture comes twice
     with pytest.raises(Exception, match="phrase"):
         batch(scenes, "", out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
