@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from ldznet_ext.masks.components import box_of
-from ldznet_ext.masks.select import instance_of, pieces
+from ldznet_ext.masks.select import instance_of, instances
 from ldznet_ext.masks.shape import grown
 from ldznet_ext.masks.thresholds import agreeing, automatic, hysteresis, lower, ramp
 from ldznet_ext.prompt.evaluate import Shapes, mask_of, prob_of, score_of
@@ -69,7 +69,7 @@ def absent(tree: Tree, terms: Sequence[PhraseResult], default: float) -> dict[In
     """The instances in a tree that are not there, each with how many pieces there are of what it is one of."""
     maps = _maps(terms, True)
     asked = {node: None for node, _ in walk(tree) if isinstance(node, Instance)}
-    there = {node: pieces(mask_of(node.part, maps, default, default, SHAPES)).count for node in asked}
+    there = {node: instances(mask_of(node.part, maps, default, default, SHAPES)).count for node in asked}
     return {node: count for node, count in there.items() if node.number > count}
 
 

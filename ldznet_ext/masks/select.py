@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+SPECK = 0.01
+"""A piece with less than this share of the largest one's area is no instance: it belongs to the nearest that is."""
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -26,7 +29,7 @@ class Pieces:
 
     def of(self, labels: Sequence[int] | np.ndarray) -> np.ndarray:
         """Bool (h w): the pieces with these labels."""
-        table = np.zeros(self.count + 1, bool)
+        table = np.zeros(int(self.labels.max(initial=0)) + 1, bool)
         table[np.asarray(labels, np.intp)] = True
         table[0] = False
         return table[self.labels]
@@ -72,19 +75,31 @@ def piece_at(mask: np.ndarray, x: int, y: int, reach: int = 0) -> np.ndarray | N
     return found.of(hit) if hit else None
 
 
-def number_at(mask: np.ndarray, x: int, y: int, reach: int = 0) -> int | None:
-    """The number of the piece at a click, 1 for the largest: the one to write behind a #; None where there is none."""
+def number_at(mask: np.ndarray, x: int, y: int) -> int | None:
+    """The number of the instance at a click, 1 for the largest: the one to write behind a #; None where there is none."""
+    if not mask[y, x]:
+        return None
+    found = instances(mask)
+    return int(np.flatnonzero(found.order == nearest(found)[y, x])[0]) + 1
+
+
+def instances(mask: np.ndarray) -> Pieces:
+    """A mask's pieces that are more than specks; those are ground here."""
     found = pieces(mask)
-    hit = _hit(found, [(x, y)], reach)
-    return int(np.flatnonzero(found.order == hit[0])[0]) + 1 if hit else None
+    count = int(np.count_nonzero(found.areas >= SPECK * found.areas.max(initial=0)))
+    if count == found.count:
+        return found
+    order = found.order[:count]
+    return Pieces(np.where(found.of(order), found.labels, 0).astype(np.int32), order, found.areas[:count])
 
 
 def instance_of(mask: np.ndarray, number: int) -> np.ndarray | None:
-    """Bool (h w): the pixels that are nearer to the n-th piece of the mask (1: the largest) than to any other; None without it.
+    """Bool (h w): the pixels nearer to the n-th instance of a mask (1: the largest) than to any other; None without it.
 
-    With the piece itself goes the ground round it, so that a map cut at another threshold keeps its instances apart.
+    With the piece itself go the ground and the specks round it, so that a map cut at another threshold keeps its instances apart
+    and all of them together are the whole.
     """
-    found = pieces(mask)
+    found = instances(mask)
     if not 1 <= number <= found.count:
         return None
     if found.count == 1:

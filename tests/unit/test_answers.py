@@ -100,34 +100,51 @@ def test_the_status_of_an_expression(backbone: StandaloneBackbone, text: str, st
         assert answer.box is None and answer.area == 0 and not result.mask.any() and not answer.prob.any()
 
 
+class Blobs(Painted):
+    """Sees a large thing, a smaller one, another that is less sure, and a speck."""
+
+    def evidence(
+        self, backbone: object, view: View, phrases: Sequence[str], request: SegmentRequest, clock: Clock
+    ) -> Evidence:
+        found = super().evidence(backbone, view, phrases, request, clock)
+        found.logits[:] = -2
+        found.logits[:, 10:50, 8:40] = 2
+        found.logits[:, 20:40, 60:70] = 2
+        found.logits[:, 30:42, 100:112] = 0.5
+        found.logits[:, 5, 126] = 2
+        return found
+
+
 def test_instances_are_pieces_of_the_phrases_own_mask(backbone: StandaloneBackbone) -> None:
-    whole = find(backbone, "fox")
-    order = components(whole.mask)
-    assert len(order) > 2
-    for number, piece in enumerate(order[:3], start=1):
-        one = find(backbone, f"fox#{number}")
-        assert (one.phrases[0].status, one.phrases[0].score, one.phrases[0].area) == (
-            FOUND,
-            whole.phrases[0].score,
-            piece.area,
-        )
-        assert one.phrases[0].box == piece.box and not one.message
-    rest = find(backbone, "fox & !fox#1")
-    np.testing.assert_array_equal(rest.mask, whole.mask & ~find(backbone, "fox#1").mask)
+    whole = find(backbone, "fox", Blobs())
+    pieces = components(whole.mask)
+    assert [piece.area for piece in pieces] == [1280, 200, 144, 1]
+    for number, piece in enumerate(pieces[:3], start=1):
+        one = find(backbone, f"fox#{number}", Blobs())
+        assert (one.phrases[0].status, one.phrases[0].score) == (FOUND, whole.phrases[0].score)
+        np.testing.assert_array_equal(one.mask[piece.box.slices], piece.mask)
+        assert one.mask.sum() == piece.area + (number == 3) and not one.message, "the speck goes with the nearest"
+    assert find(backbone, "fox & !fox#1", Blobs()).mask.sum() == 345
+    assert find(backbone, "fox#1 +2 | fox#2", Blobs()).mask.sum() > 1480
+    assert "fox has 3 pieces, #1 to #3" in find(backbone, "fox#4", Blobs()).message
 
 
 def test_a_slider_gives_no_instance_another_number(backbone: StandaloneBackbone) -> None:
-    pieces = [find(backbone, f"fox#{number}") for number in (1, 2)]
-    count = len(components(find(backbone, "fox").mask))
-    for threshold in (0.2, 0.45, 0.8):
-        first, second = (rethreshold(piece, threshold) for piece in pieces)
-        assert not (first.mask & second.mask).any()
-        everything = find(backbone, "|".join(f"fox#{n + 1}" for n in range(min(count, 100))))
-        whole = rethreshold(find(backbone, "fox"), threshold)
-        assert count > 100 or (rethreshold(everything, threshold).mask == whole.mask).all()
-        np.testing.assert_array_equal(first.mask, first.prob > threshold)
-        asked = find(backbone, "fox#1", threshold=threshold)
-        np.testing.assert_array_equal(asked.mask, first.mask)
+    """At 0.7 the third is gone, at 0.1 all is one."""
+    places = (slice(10, 50), slice(8, 40)), (slice(20, 40), slice(60, 70)), (slice(30, 42), slice(100, 112))
+    whole = find(backbone, "fox", Blobs())
+    for number, place in enumerate(places, start=1):
+        one = find(backbone, f"fox#{number}", Blobs())
+        for threshold, there in ((0.1, True), (0.3, True), (0.7, number < 3)):
+            again = rethreshold(one, threshold)
+            assert again.mask[place].all() == again.mask[place].any() == there
+            assert not any(again.mask[other].any() for other in places if other is not place)
+            np.testing.assert_array_equal(again.mask, (one.prob > threshold))
+            asked = find(backbone, f"fox#{number}", Blobs(), threshold=threshold)
+            np.testing.assert_array_equal(asked.mask, again.mask)
+    together = rethreshold(find(backbone, "fox#1 | fox#2 | fox#3", Blobs()), 0.1)
+    np.testing.assert_array_equal(together.mask, rethreshold(whole, 0.1).mask)
+    assert together.mask.all()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldznet_ext.masks.select import instance_of, number_at, piece_at, pieces, select
+from ldznet_ext.masks.select import instance_of, instances, number_at, piece_at, pieces, select
 
 
 def drawn(*rows: str) -> np.ndarray:
@@ -82,6 +82,18 @@ def test_instances_share_the_ground_between_them() -> None:
     assert instance_of(MASK, 5) is None and instance_of(MASK, 0) is None
     assert instance_of(np.zeros((3, 5), bool), 1) is None
     assert instance_of(only("b"), 1).all()
+
+
+def test_a_speck_is_no_instance_and_goes_with_the_nearest() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[:20, :20] = mask[5:10, 30:35] = True  # 400 and 25 pixels
+    mask[25, 2] = mask[7, 38] = mask[29, 39] = True
+    assert instances(mask).areas.tolist() == [400, 25] and pieces(mask).count == 5
+    first, second = instance_of(mask, 1), instance_of(mask, 2)
+    assert first is not None and second is not None and instance_of(mask, 3) is None
+    assert first[25, 2] and second[7, 38] and second[29, 39]
+    np.testing.assert_array_equal(first, ~second)
+    assert number_at(mask, 2, 25) == 1 and number_at(mask, 38, 7) == 2 and number_at(mask, 25, 7) is None
 
 
 def test_nearest_is_held_to_scipy_on_a_larger_mask() -> None:
