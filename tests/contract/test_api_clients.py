@@ -22,15 +22,6 @@ from ldznet_ext.api.server import application  # noqa: E402
 
 pytestmark = [pytest.mark.sticker, pytest.mark.slow, pytest.mark.timeout(900)]
 PROMPTS = ("a fox on snow", "an owl", "a red apple on grass", "a doughnut")
-    "a fox on snow",
-    "an owl",
-    "a red apple on grass",
-    "a doughnut",
-    "a balloon, night",
-    "a cat",
-    "a tree",
-    "a fox and an owl",
-)
 WORDS = ("fox", "owl & !fox", "apple | fruit", "doughnut", "balloon", "cat", "tree", "fox")
 ROUNDS = 3
 TOLD = ("words", "status", "score", "box", "area", "terms", "mask", "prob", "familiar", "unet_calls", "method")
