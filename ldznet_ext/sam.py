@@ -79,15 +79,21 @@ def refine_with_sam(picture: np.ndarray, mask: np.ndarray, *, device: "torch.dev
 
 
 class Sam:
-    """A loaded network. `look` reads a picture once; what it returns answers any number of prompts about it."""
+    """A loaded network. `look` reads a picture; what it returns answers any number of prompts about it."""
 
     def __init__(self, network: Any, name: str) -> None:
         self.network, self.name = network, name
         self.side = int(network.config.vision_config.image_size)
         self.grid = 4 * int(network.config.prompt_encoder_config.image_embedding_size)
+        self._last: tuple[np.ndarray, Seen] | None = None
 
     def look(self, picture: np.ndarray) -> "Seen":
-        """Read a picture, uint8 (h w 3)."""
+        """Read a picture, uint8 (h w 3); the last one is kept, since reading takes seconds where the words have changed alone."""
+        if self._last is None or not np.array_equal(self._last[0], picture):
+            self._last = (picture.copy(), self._read(picture))
+        return self._last[1]
+
+    def _read(self, picture: np.ndarray) -> "Seen":
         import torch
 
         size = Size(*picture.shape[:2])

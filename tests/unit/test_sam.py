@@ -165,6 +165,15 @@ def test_the_published_sizes_are_read_off_the_shapes():
     assert vision["global_attn_indexes"] == [2, 5, 8, 11] and vision["image_size"] == 1024
 
 
+def test_a_picture_is_read_once_until_another_comes(weights: Path):
+    loaded = sam.load_sam(weights)
+    first = loaded.look(picture())
+    assert loaded.look(picture()) is first
+    other = picture()
+    other[0, 0] += 1
+    assert loaded.look(other) is not first
+
+
 def test_the_network_is_kept_and_given_back(weights: Path):
     first = sam.load_sam()
     assert sam.load_sam(weights) is first
