@@ -96,6 +96,13 @@ class Jobs:
         job.watch.cancel()
         return job
 
+    def cancel_all(self) -> None:
+        """Stop whatever is under way: the server goes down."""
+        with self._lock:
+            under_way = [job for job in self._jobs.values() if job.ended is None]
+        for job in under_way:
+            job.watch.cancel()
+
     def _begin(self, owner: str, job: Job) -> None:
         with self._lock:
             self._forget()

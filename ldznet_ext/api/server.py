@@ -28,9 +28,12 @@ BEARER = {"type": "http", "scheme": "bearer"}
 
 
 def application(desk: "Desk", *, token: str | None = None) -> FastAPI:
-    """The API of a desk. token: asked of everyone; None: only this machine is served (see `access.check_token`)."""
+    """The API of a desk. token: asked of everyone; None: only this machine is served (see `access.check_token`).
+
+    `app.state.jobs` are the requests under way: who takes the server down stops them (`cancel_all`).
+    """
     app = FastAPI(title="LD-ZNet", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
-    add_routes(app, lambda: desk)
+    app.state.jobs = add_routes(app, lambda: desk)
     app.add_middleware(Doors, token=token)
     app.add_exception_handler(HTTPException, _in_words)
 

@@ -33,11 +33,11 @@ RETRY_AFTER = {"Retry-After": "5"}
 GUARDED, ASKED = (401, 403), (400, 409, 413, 415, 500, 503)
 
 
-def add_routes(app: FastAPI, desk: "Callable[[], Desk]", guard: Guard | None = None) -> None:
+def add_routes(app: FastAPI, desk: "Callable[[], Desk]", guard: Guard | None = None) -> Jobs:
     """Add the routes; those of an earlier call on the same application ("Reload UI") are replaced, not doubled.
 
     desk: asked at each request, so that no answer comes from a desk that was taken down. guard: None where whoever reaches the
-    routes is let in already.
+    routes is let in already. The requests under way are given back, for whoever takes the server down.
     """
     remove_routes(app)
     api = _Api(desk, guard or (lambda headers: None))
@@ -52,6 +52,7 @@ def add_routes(app: FastAPI, desk: "Callable[[], Desk]", guard: Guard | None = N
         _add(router, "/jobs/{job}", method, "jobs", act, functools.partial(api.job, act), **made)
     app.router.routes.extend(router.routes)  # newer FastAPIs hide in one route what is included
     app.openapi_schema = None  # it is made once and kept
+    return api.jobs
 
 
 def remove_routes(app: FastAPI) -> None:

@@ -90,6 +90,10 @@ def serve(app: "FastAPI", listening: socket.socket, ready: Callable[[], None]) -
             if self.started:
                 ready()
 
+        async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+            app.state.jobs.cancel_all()  # else a painting would be waited for
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes it on once it has closed everything
         Server(config).run(sockets=[listening])

@@ -82,3 +82,12 @@ def test_what_is_over_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     now[0] = jobs_module.KEPT + 1
     with pytest.raises(NoJobError):
         jobs.get("ann", "4")
+
+
+def test_all_are_stopped_when_the_server_goes_down() -> None:
+    jobs = Jobs()
+    with jobs.job("ann") as one, jobs.job("bob") as other:
+        jobs.cancel_all()
+        assert one.watch.cancelled and other.watch.cancelled
+    with jobs.job("ann") as later:
+        assert not later.watch.cancelled
