@@ -46,11 +46,15 @@ class Doors:
             await _answer(scope, send, 401, NO_TOKEN, {"WWW-Authenticate": "Bearer"})
 
     def _foreign(self, headers: dict[str, str]) -> str:
-        """Why a request is another page's, in a sentence; empty where it is not."""
+        """Why a request is another page's, in a sentence; empty where it is not.
+
+        A proxy in front may ask under a name of its own and say the browser's beside it, which no page can say for itself.
+        """
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.token is None and not is_loopback(_name_of(f"//{host}")):
             return f"The request asks for the host {host:.60}; expected localhost or 127.0.0.1, so use that address."
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        own = {host.lower()} | ({headers.get("x-forwarded-host", host).lower()} if self.token else set())
+        if origin is not None and urlsplit(origin).netloc.lower() not in own:
             return (
                 f"The request comes from a page of {origin:.60}; expected one of this server, so call from elsewhere."
             )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ELSEWHERE = "a real Stable Diffusion checkpoint with its head can be loaded in place of it"
 """What to do with pictures unlike those of training; the end of a sentence."""
+FULL = ("out of memory", "can't allocate memory")
+"""What torch says of a full device, and of full main memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -219,6 +221,8 @@ class StandaloneDesk:
             checking = backbone.unet.register_forward_pre_hook(lambda *_: watch.check())
             try:
                 yield backbone
+            except (RuntimeError, MemoryError) as error:
+                raise _full(error) from error
             finally:
                 checking.remove()
 
@@ -228,14 +232,22 @@ class StandaloneDesk:
         try:
             backbone = load_backbone(source, watch=watch, **self._placing)
         except (RuntimeError, MemoryError) as error:
-            raise ModelError(
-                f"The model could not be loaded ({str(error).splitlines()[0]:.120}); expected room for it, so close other "
-                "programs or choose a smaller one."
-            ) from error
+            raise _full(error) from error
         backbone.elsewhere = ELSEWHERE
         self._backbone = backbone
         self.memory.clear()  # another model's layers know nothing of what this one's left
         return backbone
+
+
+def _full(error: Exception) -> Exception:
+    """A device that is full is the person's business, in a sentence; any other fault stays what it is."""
+    said = str(error).strip() or "no memory"
+    if not isinstance(error, MemoryError) and not any(sign in said.lower() for sign in FULL):
+        return error
+    return ModelError(
+        f"The memory is full ({said.splitlines()[0]:.120}); expected room for the model and the picture, so close other programs "
+        "or choose a smaller one of either."
+    )
 
 
 def _made(painting: "Painting", prompt: str, backbone: "StandaloneBackbone") -> Made:

@@ -58,6 +58,12 @@ def test_a_page_of_another_address_is_refused(origin: str, token: str | None) ->
         assert "expected one of this server, so " in answer.json()["error"]
 
 
+def test_a_proxy_may_say_the_name_the_browser_knows_where_there_is_a_token() -> None:
+    given = {"Origin": "https://fox.example", "X-Forwarded-Host": "fox.example", "Authorization": f"Bearer {TOKEN}"}
+    assert client(TOKEN).get("/", headers=given).text == "in"
+    assert client().get("/", headers=given).status_code == 403
+
+
 def test_the_token_is_asked_for_under_every_name() -> None:
     far = client(TOKEN, "http://example.org")
     for header in (None, "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer \xe9"):

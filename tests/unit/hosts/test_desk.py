@@ -196,3 +196,23 @@ def test_no_words_are_refused_before_anything_is_loaded(desk: StandaloneDesk, wo
     with pytest.raises(PhraseError, match="fox &"):
         desk.generate("a fox", MaskSettings(words="fox &"))
     assert desk.about().model == ""
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), MemoryError(), RuntimeError("a fault")]
+)
+def test_full_memory_is_a_sentence_and_other_faults_stay(desk: StandaloneDesk, error: Exception) -> None:
+    desk.load()
+    assert desk._backbone is not None
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    full = desk._backbone.unet.register_forward_pre_hook(fail)
+    expected = RuntimeError if "fault" in str(error) else ModelError
+    with pytest.raises(
+        expected, match="a fault" if expected is RuntimeError else "The memory is full .*; expected room"
+    ):
+        desk.mask(PICTURE, FOX)
+    full.remove()
+    assert desk.mask(PICTURE, FOX).unet_calls == 1
