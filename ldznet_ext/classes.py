@@ -60,13 +60,14 @@ def classes(
     with clock("encode"):
         pixels = load_picture(picture)
     backbone = backbone or default_backbone()
-    segmenter = _pick(method, backbone, Path(head) if head else None)
+    segmenter = pick_labeller(method, backbone, Path(head) if head else None)
     with clock("encode"):
         view = look(pixels, backbone)
     return label(view, request, backbone, segmenter, clock, keep_absent=keep_absent)
 
 
-def _pick(method: str | Segmenter | None, backbone: Backbone, head: Path | None) -> Segmenter:
+def pick_labeller(method: str | Segmenter | None, backbone: Backbone, head: Path | None = None) -> Segmenter:
+    """The method of a name, made ready; "auto" is a trained head where one fits, else what sets names against each other."""
     chosen = pick_segmenter(method, backbone, head)
     if name_of(method) == AUTO and not isinstance(chosen, HeadSegmenter):
         return pick_segmenter(HEADLESS, backbone)

@@ -67,9 +67,16 @@ def answer(
     request = as_request(phrases, settings.method, **asked)
     clock = Clock()
     with clock("encode"):
-        view = None if made is None else _view_of(picture, made, segmenter, settings, backbone)
-        view = look(picture, backbone) if view is None else view
+        view = look_at(picture, made, segmenter, settings, backbone)
     return find(view, request, backbone, segmenter, clock)
+
+
+def look_at(
+    picture: np.ndarray, made: Made | None, segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone"
+) -> View:
+    """A picture in front of a method: with what its generation left where that serves, else as any other."""
+    view = None if made is None else _view_of(picture, made, segmenter, settings, backbone)
+    return look(picture, backbone) if view is None else view
 
 
 def _wanted(segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone") -> Wanted:

@@ -117,10 +117,12 @@ class StandaloneDesk:
         """Every pixel with one of the names, or with none. keep_absent: let names label that are called absent."""
         from ldznet_ext.classes import as_names
         from ldznet_ext.hosts.searches import label
+        from ldznet_ext.masks.imaging import load_picture
 
-        listed = as_names(names)
+        listed, pixels = as_names(names), load_picture(picture)
         with self._at_work(watch) as backbone:
-            return label(picture, listed, settings, backbone, watch, keep_absent=keep_absent)
+            watch.tell(0.1, "labelling")
+            return label(pixels, listed, settings, backbone, self.memory.get(pixels), keep_absent=keep_absent)
 
     def like(
         self,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ldznet_ext.backbone import Backbone
+    from ldznet_ext.hosts.memory import Made
     from ldznet_ext.like import Clicks
     from ldznet_ext.masks.imaging import Picture
     from ldznet_ext.request import MaskSettings
@@ -25,17 +26,23 @@ def label(
     names: Sequence[str],
     settings: "MaskSettings",
     backbone: "Backbone",
-    watch: Watch = UNWATCHED,
+    made: "Made | None" = None,
     *,
     keep_absent: bool = False,
 ) -> "Labelling":
-    """Every pixel with one of the names, or with none."""
-    from ldznet_ext.classes import classes
+    """Every pixel with one of the names, or with none. made: what the picture's generation left; then no pass is made."""
+    from ldznet_ext.classes import label as walk
+    from ldznet_ext.classes import pick_labeller
+    from ldznet_ext.hosts.answer import look_at
+    from ldznet_ext.masks.imaging import load_picture
+    from ldznet_ext.pipeline import as_request
+    from ldznet_ext.segmenters.base import Clock
 
-    watch.tell(0.1, "labelling")
-    return classes(
-        picture, names, backbone=backbone, method=settings.method, keep_absent=keep_absent, **_asked(settings)
-    )
+    segmenter, clock = pick_labeller(settings.method, backbone), Clock()
+    request = as_request(names, settings.method, exclusive=True, **_asked(settings))
+    with clock("encode"):
+        view = look_at(load_picture(picture), made, segmenter, settings, backbone)
+    return walk(view, request, backbone, segmenter, clock, keep_absent=keep_absent)
 
 
 def marked(picture: "Picture", example: "np.ndarray | Clicks") -> "ExampleSegmenter":

@@ -84,9 +84,7 @@ class WebuiDesk:
         from ldznet_ext.hosts.searches import label
 
         listed = as_names(names)
-        return self._turn(
-            watch, lambda backbone: label(picture, listed, settings, backbone, watch, keep_absent=keep_absent)
-        )
+        return self._turn(watch, lambda backbone: label(picture, listed, settings, backbone, keep_absent=keep_absent))
 
     def like(
         self,
@@ -150,7 +148,7 @@ class WebuiDesk:
         """A piece of work with the model at hand, in the host's turn; none of it where it was cancelled while it waited."""
 
         def turned() -> "Answer":
-            watch.check()
+            watch.tell(0.1, "looking")
             try:
                 return work(self.host.backbone())
             finally:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ldznet_ext.classes import classes
 from ldznet_ext.errors import CancelledError, ModelError, PhraseError
 from ldznet_ext.hosts.desk import StandaloneDesk
 from ldznet_ext.like import like
@@ -77,6 +78,10 @@ def test_regions_are_ranked(desk: StandaloneDesk) -> None:
 def test_classes_label_every_pixel(desk: StandaloneDesk) -> None:
     found = desk.classes(PICTURE, ["fox", "owl"], MaskSettings(threshold=0.3))
     assert found.labels.shape == (45, 65) and [one.name for one in found.classes] == ["fox", "owl"]
+    alone = classes(PICTURE, ["fox", "owl"], threshold=0.3)
+    np.testing.assert_array_equal(found.labels, alone.labels)
+    painted = desk.generate("a fox", steps=5)
+    assert desk.classes(painted.picture, "fox, owl", MaskSettings(threshold=0.3), keep_absent=True).unet_calls == 0
 
 
 def test_an_example_is_sought_in_its_own_picture_or_in_others(desk: StandaloneDesk) -> None:
