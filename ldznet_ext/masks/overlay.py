@@ -14,7 +14,7 @@ def overlay(
     picture: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = COLOUR, tint: float = TINT
 ) -> np.ndarray:
     """Draw mask (bool h w) on picture (uint8 h w 3 RGB): a new uint8 (h w 3); outside mask and line nothing changes."""
-    out = np.array(picture)
+    out = np.array(picture, order="C")  # OpenCV draws into nothing else
     for top in range(0, len(out), 512):  # in bands: indexing a whole 100 MP picture would copy it several times
         band, inside = out[top : top + 512], mask[top : top + 512]
         band[inside] = np.rint(band[inside] * np.float32(1 - tint) + np.array(colour, np.float32) * tint).astype(
