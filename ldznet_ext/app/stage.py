@@ -28,7 +28,7 @@ def stage() -> str:
 {_button("compare", strings.COMPARE)}{_button("undo", strings.UNDO)}{_button("redo", strings.REDO)}
 <button type="button" class="ldz-button" data-do="open">{icon("open")}<span>{strings.OPEN}</span></button>
 <input type="file" id="ldz-file" accept="image/*" hidden></div>
-<div class="ldz-frame" id="ldz-frame"><div class="ldz-inner" id="ldz-inner">
+<div class="ldz-frame" id="ldz-frame" data-drawn="0"><div class="ldz-inner" id="ldz-inner">
 <img id="ldz-picture" alt="" src="app/assets/example.webp"><canvas id="ldz-over"></canvas>
 <div class="ldz-before" id="ldz-before" hidden><img alt=""><i></i></div>
 <div class="ldz-cursor" id="ldz-cursor" hidden></div></div>

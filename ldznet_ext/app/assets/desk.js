@@ -8,6 +8,7 @@ import * as stage from "./stage.js"
 import * as waiting from "./waiting.js"
 
 let begun = false
+let looked = false // the parts are shown because there was nothing else to show
 
 // Before a Gradio button asks the model.
 function asking(...values) {
@@ -37,8 +38,8 @@ async function told(answer) {
   enable("clear", now.drawn)
   try { await stage.show(now, before) } catch (error) { wrong(error) }
   document.body.dataset.revision = now.revision
-  if (now.parts.length && !now.answered && stage.view.name === "overlay") stage.choose("regions")
-  else if (now.answered && !before.answered && stage.view.name === "regions") stage.choose("overlay")
+  if (now.parts.length && !now.answered && stage.view.name === "overlay") { stage.choose("regions"); looked = true }
+  else if (now.answered && looked) { stage.choose("overlay"); looked = false }
   if (answer.preparing) hear(post("begin"), true)
 }
 

@@ -5,7 +5,7 @@ import * as tints from "./tints.js"
 
 const MOST = 1_800_000 // pixels drawn at once: more than any screen shows of one picture
 const kept = { mask: null, heat: null, parts: null, numbers: null }
-export const view = { name: "overlay", lit: 0, held: false }
+export const view = { name: "overlay", lit: 0, held: false, compared: false }
 export const timing = { drawn: 0 }
 
 export async function show(told, before) {
@@ -17,16 +17,19 @@ export async function show(told, before) {
   const mask = bitmap(address("mask.png"))
   await loaded
   kept.mask = await mask
-  compare(false)
-  if (told.before) $("ldz-before").querySelector("img").src = address("before.png")
-  await draw()
+  if (told.before) await load($("ldz-before").querySelector("img"), address("before.png"))
+  // what was just repainted is shown beside what it was
+  await compare(told.before && !same && before.at < told.at)
 }
 
 async function load(image, url) {
-  const next = new Image()
-  next.src = url
-  await next.decode()
-  image.src = url
+  const answer = await fetch(url)
+  if (!answer.ok) throw new Error((await answer.json()).error)
+  const old = image.src, next = new Image()
+  next.src = URL.createObjectURL(await answer.blob())
+  await next.decode() // the old picture stays until the new one can be shown
+  image.src = next.src
+  if (old.startsWith("blob:")) URL.revokeObjectURL(old)
 }
 
 // The mask at settings that are only tried so far: while a slider is dragged.
@@ -45,7 +48,7 @@ export async function draw() {
   if (!box.width || !kept.mask) return
   const ratio = Math.min(Math.max(window.devicePixelRatio || 1, 1), 2, Math.sqrt(MOST / (box.width * box.height)))
   const width = Math.max(1, Math.round(box.width * ratio)), height = Math.max(1, Math.round(box.height * ratio))
-  const name = view.held ? "picture" : view.name
+  const name = view.held || view.compared ? "picture" : view.name
   const image = await painted(name, width, height, ratio)
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
   const context = canvas.getContext("2d")
@@ -87,6 +90,8 @@ export async function partAt(x, y) {
 
 export function choose(name) {
   view.name = name
+  view.compared = false
+  $("ldz-before").hidden = true
   for (const each of document.querySelectorAll("[data-view]")) {
     if (each.tagName === "BUTTON") each.setAttribute("aria-checked", each.dataset.view === name)
   }
@@ -102,8 +107,10 @@ export function light(number) {
 
 export function compare(on) {
   const before = $("ldz-before")
-  before.hidden = !(on && now.before)
-  if (!before.hidden) before.style.setProperty("--at", "50%")
+  view.compared = Boolean(on && now.before)
+  before.hidden = !view.compared
+  before.style.setProperty("--at", "50%")
+  return draw()
 }
 
 // From a place on the screen to (x, y) of the picture, and how many of its pixels one of the screen's is.
