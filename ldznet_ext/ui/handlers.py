@@ -87,12 +87,20 @@ def pick(handle: str, index: int, *, sessions: Sessions[Session] = SESSIONS) -> 
 
 
 def cut_out(handle: str, *, sessions: Sessions[Session] = SESSIONS) -> Image.Image:
-    """The picture as RGBA, transparent outside the mask; LdznetError where nothing was found."""
+    """The picture as RGBA, transparent outside the mask; LdznetError where nothing was found.
+
+    With soft alpha the colours at the edge are those of the thing alone, so that no halo of the old ground stays.
+    """
     session = sessions.get(handle)
     mask = mask_of(session)
     if not mask.any():
         raise OptionError("Nothing is in the mask; expected something found, so try other words or a lower threshold.")
-    return Image.fromarray(np.dstack([session.picture, mask]))
+    colours = session.picture
+    if session.settings.alpha:
+        from ldznet_ext.masks.matting import foreground
+
+        colours = foreground(session.picture, mask)
+    return Image.fromarray(np.dstack([colours, mask]))
 
 
 def only(result: Segmentation, text: str) -> Segmentation:

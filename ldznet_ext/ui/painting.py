@@ -20,8 +20,8 @@ from ldznet_ext.ui.views import Settings, View, ask, mask_of, pixels_of, said
 if TYPE_CHECKING:
     from ldznet_ext.ui.desk import Desk
 
-REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"
-WAYS = {REPLACE: "Replace it", ADD: "Add to it", SUBTRACT: "Take away from it"}
+REPLACE, ADD, SUBTRACT, WITHIN = "replace", "add", "subtract", "within"
+WAYS = {REPLACE: "Replace it", ADD: "Add to it", SUBTRACT: "Take away from it", WITHIN: "Only within it"}
 """What becomes of the mask that is on the canvas already, and what a person reads of it."""
 UNDOS, LATELY = 8, 4
 """Steps that can be undone; masks among which the canvas' is looked for: the page may still show an earlier one."""
@@ -66,7 +66,7 @@ def paint(
     *,
     paintings: Sessions[Painting] = PAINTINGS,
 ) -> View:
-    """The words' mask, put in place of what is painted, added to it or taken away; undo brings back what was there.
+    """The words' mask, put in place of what is painted, added to it, taken away or kept within it; undo brings that back.
 
     painted: the canvas' present mask in any form, or None. handle: of this canvas' answer before.
     """
@@ -138,6 +138,8 @@ def composed(painting: Painting) -> np.ndarray:
             mask = found
         elif painting.how == SUBTRACT:
             mask = np.minimum(mask, 255 - found)
+        elif painting.how == WITHIN:
+            mask = np.minimum(mask, found)
         else:
             mask = np.maximum(mask, found)
     return np.where(painting.strokes >= 0, painting.strokes, mask).astype(np.uint8)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.errors import OptionError
+from ldznet_ext.masks import matting
 from ldznet_ext.prompt import parse
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.ui import handlers
@@ -152,6 +153,21 @@ def test_the_cut_out_is_transparent_outside(desk: FakeDesk, sessions: Sessions, 
     nothing = handlers.find(desk, picture, words("owl"), sessions=sessions).handle
     with pytest.raises(OptionError, match="Nothing is in the mask"):
         handlers.cut_out(nothing, sessions=sessions)
+
+
+def test_with_soft_alpha_the_cut_out_has_the_things_own_colours(
+    desk: FakeDesk, sessions: Sessions, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matting, "alpha", lambda picture, mask, *, band: mask // 2)
+    monkeypatch.setattr(matting, "foreground", lambda picture, mask: np.full_like(picture, 7))
+    soft = handlers.find(desk, picture, words("fox", alpha=True), sessions=sessions)
+    cut = np.asarray(handlers.cut_out(soft.handle, sessions=sessions))
+    np.testing.assert_array_equal(cut[..., 3], FOX_MASK // 2)
+    assert (cut[..., :3] == 7).all()
+    hard = np.asarray(
+        handlers.cut_out(handlers.find(desk, picture, words("fox"), sessions=sessions).handle, sessions=sessions)
+    )
+    np.testing.assert_array_equal(hard[..., :3], picture)
 
 
 def test_all_that_a_prompt_names_comes_in_one_mask(desk: FakeDesk, sessions: Sessions, picture: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ldznet_ext.request import MaskSettings
 from ldznet_ext.ui import painting
-from ldznet_ext.ui.painting import ADD, REPLACE, SUBTRACT, Painting
+from ldznet_ext.ui.painting import ADD, REPLACE, SUBTRACT, WAYS, WITHIN, Painting
 from ldznet_ext.ui.sessions import Sessions
 from ldznet_ext.ui.views import View
 from tests.unit.ui.conftest import FOX, SNOW, FakeDesk
@@ -67,9 +67,9 @@ def person(desk: FakeDesk, paintings: Sessions[Painting], picture: np.ndarray) -
 
 @pytest.mark.parametrize(
     "how, expected",
-    [(REPLACE, FOX_MASK), (ADD, np.maximum(FOX_MASK, SNOW_MASK)), (SUBTRACT, SNOW_MASK)],
+    [(REPLACE, FOX_MASK), (ADD, np.maximum(FOX_MASK, SNOW_MASK)), (SUBTRACT, SNOW_MASK), (WITHIN, 0 * FOX_MASK)],
 )
-def test_a_canvas_takes_the_mask_in_three_ways(person: Person, how: str, expected: np.ndarray) -> None:
+def test_a_canvas_takes_the_mask_in_four_ways(person: Person, how: str, expected: np.ndarray) -> None:
     person.mask = SNOW_MASK
     np.testing.assert_array_equal(person.words("fox", how).mask, expected)
 
@@ -79,7 +79,16 @@ def test_subtracting_takes_away(person: Person) -> None:
     np.testing.assert_array_equal(person.words("fox", SUBTRACT).mask, 255 - FOX_MASK)
 
 
-@pytest.mark.parametrize("how", [REPLACE, ADD, SUBTRACT])
+def test_what_is_painted_can_bound_the_words(person: Person) -> None:
+    column = np.zeros((3, 5), np.uint8)
+    column[:, FOX_MASK.any(axis=0).argmax()] = 255
+    person.mask = column
+    kept = person.words("fox", WITHIN).mask
+    np.testing.assert_array_equal(kept, np.minimum(column, FOX_MASK))
+    assert 0 < np.count_nonzero(kept) < np.count_nonzero(FOX_MASK)
+
+
+@pytest.mark.parametrize("how", WAYS)
 def test_what_is_not_found_leaves_the_canvas_alone(person: Person, how: str) -> None:
     person.mask = SNOW_MASK
     np.testing.assert_array_equal(person.words("owl", how).mask, SNOW_MASK)
