@@ -9,6 +9,8 @@ from ldznet_ext.errors import ModelError
 from ldznet_ext.prompt.evaluate import bent
 
 if TYPE_CHECKING:
+    import torch
+
     from ldznet_ext.masks.prompted import Ask
 
 HALF = 0.5
@@ -16,10 +18,13 @@ HALF = 0.5
 
 
 class Outlines:
-    """One picture, uint8 (h w 3), that SAM reads once for all phrases, and not before the first. remarks: what is to be said."""
+    """One picture, uint8 (h w 3), that SAM reads once for all phrases, and not before the first.
 
-    def __init__(self, picture: np.ndarray) -> None:
-        self.picture = picture
+    device: where SAM runs, by default the CPU. remarks: what is to be said.
+    """
+
+    def __init__(self, picture: np.ndarray, device: "torch.device | None" = None) -> None:
+        self.picture, self.device = picture, device
         self.remarks: list[str] = []
 
     def __call__(self, prob: np.ndarray, threshold: float) -> np.ndarray:
@@ -37,7 +42,7 @@ class Outlines:
         from ldznet_ext.sam import load_sam
 
         try:
-            return load_sam().look(self.picture)
+            return load_sam(device=self.device).look(self.picture)
         except ModelError as error:  # masks are there without it too
             self._say(str(error))
             return None

@@ -29,6 +29,8 @@ from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
 if TYPE_CHECKING:
+    import torch
+
     from ldznet_ext.masks.imaging import Picture
     from ldznet_ext.masks.refine import Guide
 
@@ -79,7 +81,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
     else:
         evidence = _no_evidence()
     with clock("post"):
-        found = _Found(view, request, known, evidence)
+        found = _Found(view, request, known, evidence, backbone.device)
         own = {phrase: found.answer(phrase) for phrase in phrases}
         measure = found.measure
         answers = tuple(answer(*asked, own, measure) for asked in zip(request.phrases, trees, strict=True))
@@ -199,6 +201,7 @@ class _Found:
     request: SegmentRequest
     known: tuple[str, ...]
     evidence: Evidence
+    device: "torch.device"
 
     @property
     def measure(self) -> Measure:
@@ -228,7 +231,7 @@ class _Found:
     @cached_property
     def outlines(self) -> Outlines:
         """SAM's, where they are asked for."""
-        return Outlines(self.view.picture)
+        return Outlines(self.view.picture, self.device)
 
     @cached_property
     def _guide(self) -> "Guide":

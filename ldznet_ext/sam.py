@@ -90,8 +90,19 @@ class Sam:
     def look(self, picture: np.ndarray) -> "Seen":
         """Read a picture, uint8 (h w 3); the last one is kept, since reading takes seconds where the words have changed alone."""
         if self._last is None or not np.array_equal(self._last[0], picture):
-            self._last = (picture.copy(), self._read(picture))
+            self._last = None
+            self._last = (picture.copy(), self._read_somewhere(picture))
         return self._last[1]
+
+    def _read_somewhere(self, picture: np.ndarray) -> "Seen":
+        """On the network's device, or on the CPU where that has no room for it beside the host's models."""
+        try:
+            return self._read(picture)
+        except RuntimeError:
+            if next(self.network.parameters()).device.type == "cpu":
+                raise
+            self.network.to("cpu")
+            return self._read(picture)
 
     def _read(self, picture: np.ndarray) -> "Seen":
         import torch

@@ -38,8 +38,7 @@ def foreground(picture: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         out = np.rint(front * 255).astype(np.uint8)
     else:
         out = _at_own_size(picture, alpha, front, ground)
-    opaque = alpha == 255
-    out[opaque] = picture[opaque]
+    np.copyto(out, picture, where=(alpha == 255)[..., None])
     return out
 
 

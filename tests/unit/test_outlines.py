@@ -39,7 +39,7 @@ class Fake:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
-    monkeypatch.setattr(sam, "load_sam", lambda: fake)
+    monkeypatch.setattr(sam, "load_sam", lambda device=None: fake)
     return fake
 
 
@@ -62,7 +62,7 @@ def test_a_picture_is_looked_at_once_and_not_before_it_must(network: Fake) -> No
 
 
 def test_without_it_the_map_stays_and_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> None:
+    def none(device: object = None) -> None:
         raise ModelError("SAM's weights are not there; expected them, so put them there.")
 
     monkeypatch.setattr(sam, "load_sam", none)

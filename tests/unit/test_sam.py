@@ -179,3 +179,20 @@ def test_the_network_is_kept_and_given_back(weights: Path):
     assert sam.load_sam(weights) is first
     sam.put_sam_away()
     assert sam.load_sam() is not first
+
+
+def test_without_room_on_its_device_it_goes_on_the_cpu(weights: Path, monkeypatch: pytest.MonkeyPatch):
+    """A device that has no room raises in the middle of reading; there is none here, so one is played."""
+    loaded = sam.load_sam(weights)
+    read, moved = loaded._read, []
+
+    def full(pixels: np.ndarray) -> sam.Seen:
+        if not moved:
+            raise RuntimeError("out of memory")
+        return read(pixels)
+
+    monkeypatch.setattr(loaded, "_read", full)
+    monkeypatch.setattr(loaded.network, "to", moved.append)
+    monkeypatch.setattr(loaded.network, "parameters", lambda: iter([torch.zeros(1, device="cpu" if moved else "meta")]))
+    assert loaded.look(picture()).logits(prompt()).shape == (3, 16, 16)
+    assert moved == ["cpu"]
