@@ -54,7 +54,7 @@ def pointed(moment: Moment, x: float, y: float, *, alone: bool) -> tuple[Moment,
     kept = tuple(point for point in edits.keep if pieces[_inside(point, pieces)] != mine)
     if edits.keep and kept:
         return replace(moment, edits=replace(edits, keep=kept)), strings.DONE["drop"]
-    return replace(moment, edits=replace(edits, keep=(), drop=(*edits.drop, place))), strings.DONE["drop"]
+    return replace(moment, edits=replace(edits, keep=()).dropped(*place, pieces == mine)), strings.DONE["drop"]
 
 
 def by_hand(moment: Moment) -> Segmentation:

@@ -13,7 +13,6 @@ import numpy as np
 
 from ldznet_ext.errors import OptionError
 from ldznet_ext.masks.rle import decode, encode
-from ldznet_ext.masks.select import piece_at
 
 DRAWN = ("add", "erase", "only")
 CLICKED = ("keep", "drop")
@@ -25,8 +24,7 @@ Click = tuple[int, int]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Edits:
     """add: drawn by hand, joined with the words' mask. erase: taken away, last of all. only: what lies outside it goes, of the
-    words' mask and of what was added. All bool (h w) of the picture's size, None where nothing was drawn; no pixel is both added
-    and erased by `painted`, which goes by what was done last.
+    words' mask and of what was added. All bool (h w) of the picture's size, None where nothing was drawn.
 
     keep: clicks on pieces of the words' mask that are to stay, while all others go; without any, all stay. drop: clicks on pieces
     that are to go. A click counts for the piece it lies in, or for the nearest within a few pixels.
@@ -76,25 +74,10 @@ class Edits:
                     f"The click {x}, {y} is outside the picture of {size[1]} x {size[0]}; so click inside it."
                 )
 
-    def painted(self, before: np.ndarray, now: np.ndarray, *, inverted: bool = False) -> "Edits":
-        """With what a person changed on the mask that was shown: both uint8 (h w), or bool; what differs was drawn or erased.
-
-        inverted: what was shown was all but the mask.
-        """
-        before, now = _solid(before) != inverted, _solid(now) != inverted
-        drawn, gone = now & ~before, before & ~now
-        return replace(self, add=_with(self.add, drawn, gone), erase=_with(self.erase, gone, drawn))
-
-    def kept(self, x: int, y: int) -> "Edits":
-        """With a click on a piece that is to stay."""
-        return replace(self, keep=(*self.keep, (x, y)))
-
-    def dropped(self, x: int, y: int) -> "Edits":
-        """With a click on a piece that is to go; what was drawn there by hand goes too."""
-        add = self.add
-        if add is not None and (piece := piece_at(add, x, y)) is not None:
-            add = _with(add, np.zeros_like(add), piece)
-        return replace(self, add=add, drop=(*self.drop, (x, y)))
+    def dropped(self, x: int, y: int, piece: np.ndarray) -> "Edits":
+        """With a click on a piece of the mask, bool (h w), that is to go; what was drawn by hand in it goes for good."""
+        left = None if self.add is None else self.add & ~piece
+        return replace(self, add=left if left is not None and left.any() else None, drop=(*self.drop, (x, y)))
 
     def to_mapping(self) -> dict[str, Any]:
         """What was done, as JSON takes it: masks as COCO's run lengths, clicks as [x, y]; empty where nothing was."""
@@ -122,16 +105,6 @@ class Edits:
         given = {name: value for name, value in mapping.items() if value is not None}
         values: dict[str, Any] = {name: decode(value) if name in DRAWN else value for name, value in given.items()}
         return cls(**values)
-
-
-def _with(mask: np.ndarray | None, more: np.ndarray, less: np.ndarray) -> np.ndarray | None:
-    """A drawn mask with some pixels more and others less; None where nothing is left."""
-    now = (more if mask is None else mask | more) & ~less
-    return now if now.any() else None
-
-
-def _solid(mask: np.ndarray) -> np.ndarray:
-    return mask if mask.dtype == bool else mask >= 128
 
 
 def _checked(name: str, mask: Any) -> tuple[int, ...] | None:

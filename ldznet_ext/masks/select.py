@@ -68,21 +68,6 @@ def select(
     return found.of(np.setdiff1d(staying, _hit(found, dropped, reach)))
 
 
-def piece_at(mask: np.ndarray, x: int, y: int, reach: int = 0) -> np.ndarray | None:
-    """Bool (h w): the piece at a click, or the nearest within reach; None where there is none."""
-    found = pieces(mask)
-    hit = _hit(found, [(x, y)], reach)
-    return found.of(hit) if hit else None
-
-
-def number_at(mask: np.ndarray, x: int, y: int) -> int | None:
-    """The number of the instance at a click, 1 for the largest: the one to write behind a #; None where there is none."""
-    if not mask[y, x]:
-        return None
-    found = instances(mask)
-    return int(np.flatnonzero(found.order == nearest(found)[y, x])[0]) + 1
-
-
 def instances(mask: np.ndarray) -> Pieces:
     """A mask's pieces that are more than specks; those are ground here."""
     found = pieces(mask)

@@ -91,6 +91,13 @@ def test_a_piece_left_out_by_another_alone_comes_back_by_a_click(room: Room, pag
     assert told["history"][-1] == "Piece kept"
 
 
+def test_a_stroke_that_is_clicked_goes(room: Room, page: str) -> None:
+    actions.stroke(room, page, [(1, 2), (6, 2)], 1.0, erase=False, snap=False)
+    assert mask(room, page).any()
+    actions.point(room, page, 3, 2, alone=False)
+    assert not mask(room, page).any()
+
+
 def test_a_click_beside_everything_is_a_sentence(room: Room, page: str, picture: np.ndarray) -> None:
     wide = np.zeros((40, 60), np.float32)
     wide[:3, :3] = 0.9

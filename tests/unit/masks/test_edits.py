@@ -66,27 +66,10 @@ def test_masks_are_bool_and_of_the_pictures_size() -> None:
         Edits(drop=((2, 0),)).check((3, 2))
 
 
-def test_what_is_painted_is_drawn_or_erased_and_the_last_stroke_counts() -> None:
-    shown = 255 * mask("##.", "...").astype(np.uint8)
-    edits = NOTHING.painted(shown, 255 * mask(".##", "...").astype(np.uint8))
-    np.testing.assert_array_equal(edits.add, mask("..#", "..."))
-    np.testing.assert_array_equal(edits.erase, mask("#..", "..."))
-    back = edits.painted(mask(".##", "..."), mask("##.", "..#"))
-    np.testing.assert_array_equal(back.add, mask("#..", "..#"))
-    np.testing.assert_array_equal(back.erase, mask("..#", "..."))
-    assert NOTHING.painted(shown, shown) == NOTHING
-
-
-def test_on_an_inverted_mask_the_strokes_are_the_other_way_round() -> None:
-    edits = NOTHING.painted(mask("##.", "###"), mask("###", ".##"), inverted=True)
-    np.testing.assert_array_equal(edits.add, mask("...", "#.."))
-    np.testing.assert_array_equal(edits.erase, mask("..#", "..."))
-
-
-def test_a_click_that_drops_takes_what_was_drawn_there_along() -> None:
+def test_a_click_that_drops_a_piece_takes_what_was_drawn_in_it_along() -> None:
     drawn = Edits(add=mask("#.#", "#.."), keep=((2, 0),))
-    edits = drawn.dropped(0, 1)
+    edits = drawn.dropped(1, 0, mask("##.", "##."))
     np.testing.assert_array_equal(edits.add, mask("..#", "..."))
-    assert edits.drop == ((0, 1),) and edits.keep == ((2, 0),) and drawn.drop == ()
-    assert edits.dropped(2, 0).add is None
-    assert NOTHING.kept(1, 0).keep == ((1, 0),)
+    assert edits.drop == ((1, 0),) and edits.keep == ((2, 0),) and drawn.drop == ()
+    assert edits.dropped(2, 0, mask("..#", "...")).add is None
+    assert NOTHING.dropped(1, 0, mask("##.", "##.")).to_mapping() == {"drop": [[1, 0]]}

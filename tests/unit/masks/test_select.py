@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldznet_ext.masks.select import instance_of, instances, number_at, piece_at, pieces, select
+from ldznet_ext.masks.select import instance_of, instances, pieces, select
 
 
 def drawn(*rows: str) -> np.ndarray:
@@ -65,13 +65,6 @@ def test_an_empty_mask_stays_empty_and_nothing_is_changed_in_place() -> None:
     np.testing.assert_array_equal(MASK, before)
 
 
-def test_a_click_names_its_piece_and_its_number() -> None:
-    np.testing.assert_array_equal(piece_at(MASK, 7, 3), only("c"))
-    assert piece_at(MASK, 4, 0) is None
-    np.testing.assert_array_equal(piece_at(MASK, 4, 0, reach=1), only("b"))
-    assert [number_at(MASK, x, y) for x, y in ((0, 0), (5, 1), (7, 4), (0, 4), (3, 3))] == [1, 2, 3, 4, None]
-
-
 def test_instances_share_the_ground_between_them() -> None:
     zones = [instance_of(MASK, number) for number in (1, 2, 3, 4)]
     assert all(zone is not None for zone in zones)
@@ -93,7 +86,6 @@ def test_a_speck_is_no_instance_and_goes_with_the_nearest() -> None:
     assert first is not None and second is not None and instance_of(mask, 3) is None
     assert first[25, 2] and second[7, 38] and second[29, 39]
     np.testing.assert_array_equal(first, ~second)
-    assert number_at(mask, 2, 25) == 1 and number_at(mask, 38, 7) == 2 and number_at(mask, 25, 7) is None
 
 
 def test_nearest_is_held_to_scipy_on_a_larger_mask() -> None:
