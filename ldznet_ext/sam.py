@@ -94,6 +94,14 @@ class Sam:
             self._last = (picture.copy(), self._read_somewhere(picture))
         return self._last[1]
 
+    def to(self, device: "torch.device | str") -> None:
+        """Move it; what was read elsewhere is forgotten."""
+        import torch
+
+        if torch.device(device).type != next(self.network.parameters()).device.type:
+            self._last = None
+            self.network.to(device)
+
     def _read_somewhere(self, picture: np.ndarray) -> "Seen":
         """On the network's device, or on the CPU where that has no room for it beside the host's models."""
         try:
@@ -173,16 +181,20 @@ def load_sam(path: Path | None = None, *, device: "torch.device | str | None" = 
         raise ModelError(absent())
     if not path.is_file():
         raise ModelError(f"{path} does not exist; expected SAM's weights there, so check {VARIABLE}.")
-    key = (str(path), fingerprint(path), str(device or "cpu"))
+    key = (str(path), fingerprint(path))
     if _kept.get("key") != key:
         _kept.clear()  # first: two of them may not fit
         _kept.update(sam=_loaded(path, device), key=key)
+    _kept["sam"].to(device or "cpu")
     return _kept["sam"]
 
 
-def put_sam_away() -> None:
-    """Forget the loaded network, so that its memory is free."""
-    _kept.clear()
+def put_sam_away(device: "torch.device | str | None" = None) -> None:
+    """Move the network that is kept to a device, or forget it, so that its memory is free."""
+    if device is None:
+        _kept.clear()
+    elif _kept:
+        _kept["sam"].to(device)
 
 
 _kept: dict[str, Any] = {}

@@ -177,7 +177,10 @@ def test_a_picture_is_read_once_until_another_comes(weights: Path):
 def test_the_network_is_kept_and_given_back(weights: Path):
     first = sam.load_sam()
     assert sam.load_sam(weights) is first
+    sam.put_sam_away("meta")
+    assert next(first.network.parameters()).device.type == "meta"
     sam.put_sam_away()
+    sam.put_sam_away("cpu")  # nothing is kept: nothing happens
     assert sam.load_sam() is not first
 
 

@@ -144,10 +144,15 @@ def share_folders() -> None:
 
 
 def put_heads_away() -> None:
-    """What becomes of the trained heads that are loaded, after use; where none ever was nothing is imported for it."""
-    module, after = sys.modules.get("ldznet_ext.segmenters.heads"), get("head_after")
-    if module is not None and after != KEEP:
-        module.put_away("cpu" if after == CPU else None)
+    """What becomes of the trained heads that are loaded, and of SAM, after use; what never was loaded is not imported for it."""
+    after = get("head_after")
+    if after == KEEP:
+        return
+    to = "cpu" if after == CPU else None
+    if heads := sys.modules.get("ldznet_ext.segmenters.heads"):
+        heads.put_away(to)
+    if sam := sys.modules.get("ldznet_ext.sam"):
+        sam.put_sam_away(to)
 
 
 def _shared() -> Any:

@@ -10,7 +10,18 @@ import pytest
 
 from ldznet_ext import weights
 from ldznet_ext.hosts.webui import settings as webui_settings
-from ldznet_ext.hosts.webui.settings import CPU, METHODS, SETTINGS, accordion_values, get, register, share_folders
+from ldznet_ext.hosts.webui.settings import (
+    CPU,
+    DROP,
+    KEEP,
+    METHODS,
+    SETTINGS,
+    accordion_values,
+    get,
+    put_heads_away,
+    register,
+    share_folders,
+)
 from ldznet_ext.job import JOB_OPTION
 from ldznet_ext.segmenters.methods import methods
 
@@ -126,6 +137,20 @@ def test_heads_are_looked_for_where_host_and_user_say(shared: Any, tmp_path: Pat
     shared.opts.data["ldznet_head_folders"] = ""
     share_folders()
     assert tmp_path / "one" not in weights.model_folders()
+
+
+@pytest.mark.parametrize(("chosen", "asked"), [(KEEP, []), (CPU, ["cpu"]), (DROP, [None])])
+def test_what_is_loaded_is_put_away_as_the_setting_says(
+    shared: Any, monkeypatch: pytest.MonkeyPatch, chosen: str, asked: list[str | None]
+) -> None:
+    register()
+    shared.opts.data["ldznet_head_after"] = chosen
+    heads: list[str | None] = []
+    sam: list[str | None] = []
+    monkeypatch.setitem(sys.modules, "ldznet_ext.segmenters.heads", SimpleNamespace(put_away=heads.append))
+    monkeypatch.setitem(sys.modules, "ldznet_ext.sam", SimpleNamespace(put_sam_away=sam.append))
+    put_heads_away()
+    assert heads == sam == asked
 
 
 def test_methods_are_those_of_the_registry() -> None:
