@@ -4,8 +4,8 @@ Field names and ranges come from the tables of options (`request.OPTIONS`, `pain
 that of exports.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from ldznet_ext.api.fields import Field, of_option
 from ldznet_ext.api.limits import (
@@ -16,18 +16,23 @@ from ldznet_ext.api.limits import (
     MAX_NAMES,
     MAX_PICTURES,
     MAX_TOGETHER,
-    TooLargeError,
 )
 from ldznet_ext.api.pictures import read_mask, read_picture, read_pictures
-from ldznet_ext.errors import OptionError, PhraseError
+from ldznet_ext.api.readers import (
+    read_clicks,
+    read_edits,
+    read_expression,
+    read_expressions,
+    read_flag,
+    read_names,
+    read_negative,
+    read_prompt,
+    read_size,
+    wish_for,
+)
 from ldznet_ext.paint import LONGEST_SIDE, PAINT, SIDE
-from ldznet_ext.prompt.parse import parse
 from ldznet_ext.request import LOOKED, OPTION, OPTIONS
 from ldznet_ext.saving.exports import EXPORTS
-from ldznet_ext.words import check_negative, check_prompt
-
-if TYPE_CHECKING:
-    from ldznet_ext.masks.edits import Edits
 
 MASK, OVERLAY, CLASSES_KIND = "mask", "overlay", "classes"
 KINDS = tuple(EXPORTS)
@@ -38,92 +43,6 @@ SETTINGS = tuple(option for option in OPTIONS if option.name != "words")
 PICTURE = {"type": "string", "format": "byte", "minLength": 1}
 TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}
 WORDS = {**TEXT, "format": "words"}
-
-
-def _expressions(given: Any) -> tuple[str, ...]:
-    words = (given,) if isinstance(given, str) else given
-    if not isinstance(words, (list, tuple)) or not words or not all(isinstance(word, str) for word in words):
-        raise PhraseError(
-            'The request has no words; expected text such as "fox & !tail" or a list of it, so send some.'
-        )
-    if len(words) > MAX_EXPRESSIONS:
-        raise TooLargeError(
-            f"There are {len(words)} expressions; expected at most {MAX_EXPRESSIONS}, so send the others after."
-        )
-    return tuple(_expression(word) for word in words)
-
-
-def _expression(word: Any) -> str:
-    if not isinstance(word, str) or not word.strip():
-        raise PhraseError('An expression is empty; expected words such as "fox", so give some.')
-    parse(word)
-    return word
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    from ldznet_ext.classes import as_names
-
-    if not isinstance(given, (list, tuple)) or not given or not all(isinstance(name, str) for name in given):
-        raise PhraseError('The request has no names; expected a list such as ["fox", "snow"], so send one.')
-    if len(given) > MAX_NAMES:
-        raise TooLargeError(f"There are {len(given)} names; expected at most {MAX_NAMES}, so ask for fewer.")
-    return as_names(given)
-
-
-def _wanted(kinds: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
-    def read(given: Any) -> tuple[str, ...]:
-        listed = (given,) if isinstance(given, str) else given
-        if not isinstance(listed, (list, tuple)) or not set(map(str, listed)) <= set(kinds):
-            raise OptionError(f"The wish is {given!r:.80}; expected some of {', '.join(kinds)}, so name those.")
-        return tuple(kind for kind in kinds if kind in listed)
-
-    return read
-
-
-def _clicks(given: Any) -> list[tuple[int, int]]:
-    if not isinstance(given, (list, tuple)) or not 1 <= len(given) <= MAX_CLICKS or not all(map(_is_click, given)):
-        raise OptionError(
-            f"The clicks are {given!r:.60}; expected 1 to {MAX_CLICKS} points [x, y] in whole pixels, such as [[120, 88]]."
-        )
-    return [(int(x), int(y)) for x, y in given]
-
-
-def _is_click(point: Any) -> bool:
-    return isinstance(point, (list, tuple)) and len(point) == 2 and all(type(at) is int and at >= 0 for at in point)
-
-
-def _edits(given: Any) -> "Edits":
-    from ldznet_ext.masks.edits import Edits
-
-    return Edits.from_mapping(given)
-
-
-def _prompt(given: Any) -> str:
-    check_prompt(given)
-    return given
-
-
-def _negative(given: Any) -> str:
-    check_negative(given)
-    return given
-
-
-def _size(given: Any) -> tuple[int, int]:
-    sides = tuple(given) if isinstance(given, (list, tuple)) else ()
-    if len(sides) != 2 or not all(
-        type(side) is int and SIDE <= side <= LONGEST_SIDE and side % SIDE == 0 for side in sides
-    ):
-        raise OptionError(
-            f"The size is {given!r:.40}; expected [height, width] in multiples of {SIDE} up to {LONGEST_SIDE}, so give a pair "
-            "such as [256, 256]."
-        )
-    return sides[0], sides[1]
-
-
-def _flag(given: Any) -> bool:
-    if not isinstance(given, bool):
-        raise OptionError(f"The flag is {given!r:.40}; expected true or false, so give that.")
-    return given
 
 
 def _picture(name: str, about: str, **more: Any) -> Field:
@@ -138,10 +57,10 @@ def _want(kinds: Sequence[str], default: Sequence[str], about: str) -> Field:
     one = {"type": "string", "enum": list(kinds)}
     return Field(
         name="want",
-        read=_wanted(kinds),
+        read=wish_for(kinds),
         about=about,
         takes="list of names",
-        schema={"type": "array", "items": one},
+        schema={"anyOf": [one, {"type": "array", "items": one}]},
         default=tuple(default),
     )
 
@@ -158,7 +77,7 @@ IMAGES = Field(
 )
 EXPRESSIONS = Field(
     name="words",
-    read=_expressions,
+    read=read_expressions,
     about=f"one expression of the mask language or several, at most {MAX_EXPRESSIONS}",
     takes="text, or list of text",
     schema={"anyOf": [WORDS, {"type": "array", "items": WORDS, "minItems": 1, "maxItems": MAX_EXPRESSIONS}]},
@@ -175,7 +94,7 @@ RLE = {
 }
 EDITS = Field(
     name="edits",
-    read=_edits,
+    read=read_edits,
     about="what was done by hand to the mask of every picture: `add`, `erase` and `only` (COCO's compressed run lengths of the "
     "picture's size), `keep` and `drop` (clicks [x, y] on pieces)",
     takes="object",
@@ -191,12 +110,12 @@ EDITS = Field(
 WANT = _want(
     KINDS,
     [MASK],
-    "what the answer brings of each mask: `mask`, `prob` (the probability, 16-bit grey), `overlay` (the picture with the mask "
-    "drawn on it), `cutout` (the picture, all but the words transparent), `ora` (layers), `coco` and `recipe` (JSON)",
+    "what the answer brings of each mask: "
+    + "; ".join(f"`{name}`, {export.label[:1].lower()}{export.label[1:]}" for name, export in EXPORTS.items()),
 )
 PROMPT = Field(
     name="prompt",
-    read=_prompt,
+    read=read_prompt,
     about=PAINT["prompt"].help,
     takes="text",
     schema={**TEXT, "format": "prompt"},
@@ -204,7 +123,7 @@ PROMPT = Field(
 )
 NEGATIVE = Field(
     name="negative",
-    read=_negative,
+    read=read_negative,
     about=PAINT["negative"].help,
     takes="text",
     schema={"type": "string", "maxLength": MAX_CHARACTERS, "format": "prompt"},
@@ -219,7 +138,7 @@ CLASSES = (
     IMAGES,
     Field(
         name="names",
-        read=_names,
+        read=read_names,
         about=f"one name for every kind of thing, each once, at most {MAX_NAMES}",
         takes="list of text",
         schema={
@@ -238,7 +157,7 @@ CLASSES = (
     ),
     Field(
         name="keep_absent",
-        read=_flag,
+        read=read_flag,
         about="let names label that their own score calls absent",
         takes="flag",
         schema={"type": "boolean"},
@@ -251,7 +170,7 @@ LIKE = (
     _mask("example", "its mask: a picture of the same size in base64, white where it is"),
     Field(
         name="clicks",
-        read=_clicks,
+        read=read_clicks,
         about=f"or points on it, [x, y] in pixels, at most {MAX_CLICKS}, each grown over what looks like it",
         takes="list of [x, y]",
         nullable=False,
@@ -275,7 +194,7 @@ GENERATE = (
     *PAINTING,
     Field(
         name="size",
-        read=_size,
+        read=read_size,
         about=f"[height, width], multiples of {SIDE} up to {LONGEST_SIDE} (default: the model's own)",
         takes="list of two whole",
         schema={
@@ -287,7 +206,7 @@ GENERATE = (
     ),
     Field(
         name="words",
-        read=_expressions,
+        read=read_expressions,
         about="what to find in it on the way, as `words` of masks; nothing extra is computed for it (default: nothing)",
         takes=EXPRESSIONS.takes,
         schema=EXPRESSIONS.schema,
@@ -301,7 +220,7 @@ EDIT = (
     _mask("mask", "what to repaint: a picture of the same size in base64, white there"),
     Field(
         name="words",
-        read=_expression,
+        read=read_expression,
         about="or what to repaint in words, one expression of the mask language",
         takes="text",
         nullable=False,
