@@ -52,6 +52,7 @@ def application(desk: "StandaloneDesk", *, token: str | None = None, page: bool 
 
 
 def _add_page(app: "FastAPI", desk: "StandaloneDesk") -> None:
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # it reads this when it is imported
     from ldznet_ext.app import routes
     from ldznet_ext.app.example import Example
     from ldznet_ext.app.page import mount_page

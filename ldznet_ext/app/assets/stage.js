@@ -7,8 +7,10 @@ const MOST = 1_800_000 // pixels drawn at once: more than any screen shows of on
 const kept = { mask: null, heat: null, parts: null, numbers: null }
 export const view = { name: "overlay", lit: 0, held: false, compared: false }
 export const timing = { drawn: 0 }
+let asked = 0
 
 export async function show(told, before) {
+  asked++ // what was only tried is over
   $("ldz-inner").style.setProperty("--ratio", told.size[1] / told.size[0])
   Object.assign(kept, { heat: null, parts: null, numbers: null })
   const same = before.handle === told.handle && before.pictured === told.pictured
@@ -33,7 +35,6 @@ async function load(image, url) {
 }
 
 // The mask at settings that are only tried so far: while a slider is dragged.
-let asked = 0
 export async function preview(cuts) {
   const mine = ++asked
   const fresh = await bitmap(address("mask.png", cuts))
@@ -85,7 +86,7 @@ export async function partAt(x, y) {
   const picture = await parts()
   kept.numbers ??= tints.numbers(picture)
   const scale = picture.width / now.size[1] // it is shown smaller than it is, where it is large
-  return kept.numbers.data[4 * (Math.floor(y * scale) * picture.width + Math.floor(x * scale))] || 0
+  return kept.numbers[Math.floor(y * scale) * picture.width + Math.floor(x * scale)] || 0
 }
 
 export function choose(name) {
