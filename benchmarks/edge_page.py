@@ -168,8 +168,8 @@ smaller size (at most 100,000 unknown pixels) and carried to its own size by the
 ## Refinement
 
 Unless `--no-refine` says otherwise, the edges of the network's map move onto those of the picture before anything is cut: a
-guided filter in three rounds (`masks/refine.py`). Boundary IoU (Cheng and others 2021) looks only at a band of 2 % of the diagonal along
-the edge. Over the 64 test scenes in `tests/data/sticker_test`, the phrases that name an object that is there:
+guided filter in three rounds (`masks/refine.py`). Boundary IoU (Cheng and others 2021) looks only at a band of 2 % of the
+diagonal along the edge. Over the 64 test scenes in `tests/data/sticker_test`, the phrases that name an object that is there:
 
 {refinement}
 
