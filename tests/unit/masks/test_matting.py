@@ -165,6 +165,6 @@ def test_it_is_fast_enough(hair: Composite):
     picture = cv2.resize(hair.picture, (512, 512), interpolation=cv2.INTER_CUBIC)
     mask = cv2.resize(hair.hard(), (512, 512), interpolation=cv2.INTER_NEAREST)
     alpha(picture, mask)
-    start = time.perf_counter()
+    start = time.process_time()
     foreground(picture, alpha(picture, mask))
-    assert time.perf_counter() - start < 3  # 0.4 s when the machine is idle
+    assert time.process_time() - start < 2  # of one core; 0.4 s is usual
