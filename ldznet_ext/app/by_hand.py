@@ -12,6 +12,7 @@ from ldznet_ext.app.work import Moment
 from ldznet_ext.errors import OptionError
 from ldznet_ext.geometry import Size
 from ldznet_ext.masks import brush
+from ldznet_ext.masks.edits import Edits
 from ldznet_ext.result import FOUND, PhraseResult, Segmentation
 
 HAND = "by hand"
@@ -41,20 +42,33 @@ def pointed(moment: Moment, x: float, y: float, *, alone: bool) -> tuple[Moment,
     """
     if moment.result is None:
         raise OptionError("There is no mask yet; expected one with pieces to click, so type words first.")
-    pieces = _pieces(moment)
-    place = _nearest(pieces, x, y)
-    edits, mine = moment.edits, pieces[place[1], place[0]]
-    if alone:
-        return replace(moment, edits=replace(edits, keep=(place,), drop=())), strings.DONE["only"]
-    back = tuple(point for point in edits.drop if pieces[_inside(point, pieces)] != mine)
-    if len(back) < len(edits.drop):
-        return replace(moment, edits=replace(edits, drop=back)), strings.DONE["keep"]
-    if edits.keep and all(pieces[_inside(point, pieces)] != mine for point in edits.keep):
-        return replace(moment, edits=replace(edits, keep=(*edits.keep, place))), strings.DONE["keep"]
-    kept = tuple(point for point in edits.keep if pieces[_inside(point, pieces)] != mine)
-    if edits.keep and kept:
-        return replace(moment, edits=replace(edits, keep=kept)), strings.DONE["drop"]
-    return replace(moment, edits=replace(edits, keep=()).dropped(*place, pieces == mine)), strings.DONE["drop"]
+    pieces = _pieces(moment.edits, moment)
+    piece = pieces == pieces[_row_column(_nearest(pieces, x, y))]
+    edits, label = _alone(moment, piece) if alone else _turned(moment, piece)
+    return replace(moment, edits=edits), label
+
+
+def _alone(moment: Moment, piece: np.ndarray) -> tuple[Edits, str]:
+    """One piece, and nothing else."""
+    place = _of_the_words(moment, piece)
+    add = _within(moment.edits.add, piece)
+    keep, drop = ((place,), ()) if place else ((), _all_places(moment))
+    return replace(moment.edits, add=add, keep=keep, drop=drop), strings.DONE["only"]
+
+
+def _turned(moment: Moment, piece: np.ndarray) -> tuple[Edits, str]:
+    """A piece that is there goes, one that went comes back."""
+    edits, place = moment.edits, _of_the_words(moment, piece)
+    if place is None:  # it is drawn by hand alone
+        return replace(edits, add=_within(edits.add, ~piece)), strings.DONE["drop"]
+    if len(back := _outside(edits.drop, piece)) < len(edits.drop):
+        return replace(edits, drop=back), strings.DONE["keep"]
+    kept = _outside(edits.keep, piece)
+    if edits.keep and len(kept) == len(edits.keep):
+        return replace(edits, keep=(*kept, place)), strings.DONE["keep"]
+    if kept:
+        return replace(edits, keep=kept, add=_within(edits.add, ~piece)), strings.DONE["drop"]
+    return replace(edits, keep=()).dropped(*place, piece), strings.DONE["drop"]
 
 
 def by_hand(moment: Moment) -> Segmentation:
@@ -74,11 +88,27 @@ def by_hand(moment: Moment) -> Segmentation:
     )
 
 
-def _pieces(moment: Moment) -> np.ndarray:
+def _pieces(edits: Edits, moment: Moment) -> np.ndarray:
     """int32 (h w): the number of the piece at each pixel, 0 for none, before any was dropped and before any shaping."""
-    edits = replace(moment.edits, keep=(), drop=())
-    mask = mask_of(replace(moment, settings=replace(moment.settings, **PLAIN)), edits=edits)
+    settings = replace(moment.settings, **PLAIN)
+    mask = mask_of(replace(moment, settings=settings), edits=replace(edits, keep=(), drop=()))
     return cv2.connectedComponents((mask > 127).astype(np.uint8), connectivity=8)[1]
+
+
+def _of_the_words(moment: Moment, piece: np.ndarray) -> tuple[int, int] | None:
+    """(x, y) of a pixel in a piece that is the words' own; None where all of it was drawn by hand."""
+    words = _pieces(replace(moment.edits, add=None), moment) > 0
+    rows, columns = np.nonzero(words & piece)
+    middle = len(rows) // 2
+    return (int(columns[middle]), int(rows[middle])) if len(rows) else None
+
+
+def _all_places(moment: Moment) -> tuple[tuple[int, int], ...]:
+    """(x, y) of a pixel in each of the words' pieces."""
+    pieces = _pieces(replace(moment.edits, add=None), moment)
+    _, first = np.unique(pieces, return_index=True)
+    places = (divmod(int(at), pieces.shape[1]) for at in first)
+    return tuple((column, row) for row, column in places if pieces[row, column])
 
 
 def _nearest(pieces: np.ndarray, x: float, y: float, reach: int = 12) -> tuple[int, int]:
@@ -93,9 +123,14 @@ def _nearest(pieces: np.ndarray, x: float, y: float, reach: int = 12) -> tuple[i
     return int(columns[best]) + left, int(rows[best]) + top
 
 
-def _inside(point: tuple[float, float], pieces: np.ndarray) -> tuple[int, int]:
-    """Row and column of an (x, y)."""
-    return min(int(point[1]), pieces.shape[0] - 1), min(int(point[0]), pieces.shape[1] - 1)
+def _outside(points: Sequence[tuple[int, int]], piece: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """The clicks that are not in a piece."""
+    return tuple(point for point in points if not piece[_row_column(point)])
+
+
+def _row_column(point: tuple[int, int]) -> tuple[int, int]:
+    """An (x, y) as numpy counts."""
+    return point[1], point[0]
 
 
 def _with(mask: np.ndarray | None, more: np.ndarray) -> np.ndarray:
@@ -103,5 +138,9 @@ def _with(mask: np.ndarray | None, more: np.ndarray) -> np.ndarray:
 
 
 def _without(mask: np.ndarray | None, less: np.ndarray) -> np.ndarray | None:
-    left = None if mask is None else mask & ~less
+    return _within(mask, ~less)
+
+
+def _within(mask: np.ndarray | None, room: np.ndarray) -> np.ndarray | None:
+    left = None if mask is None else mask & room
     return left if left is not None and left.any() else None

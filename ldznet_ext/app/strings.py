@@ -24,7 +24,6 @@ PARTS_HINT = "Click a part, here or in the list, to make it the mask."
 # the stage
 OPEN = "Open a picture"
 DROP = "Drop a picture here"
-DROP_HINT = "or paste one, or"
 VIEWS = {
     "overlay": "Overlay",
     "regions": "Parts",
@@ -47,7 +46,7 @@ CANCEL = "Cancel"
 HISTORY = "History"
 
 # the sections beside it
-SHAPE, SHAPE_RESET = "Shape of the mask", "Reset"
+SHAPE = "Shape of the mask"
 SHAPE_MORE = "More of its shape"
 MORE = "How it is found"
 PRESETS = "Presets"
@@ -83,8 +82,6 @@ LOAD_HELP = "Folders and .safetensors files in the model folders."
 AUTO = "auto"
 
 # what the page says by itself
-START = "Type what to mask, for example <b>{words}</b>, and press Enter."
-EMPTY = "The mask is empty."
 NOTHING_YET = "Nothing is asked yet: type words, draw, or click an example."
 PREPARING = "getting the model ready"
 WORKING = "working"
@@ -144,6 +141,7 @@ def for_browser() -> dict[str, object]:
     """What the page's scripts say."""
     return {
         "lost": LOST,
+        "gone": GONE,
         "copied": COPIED,
         "copy": COPY,
         "auto": AUTO,

@@ -19,9 +19,9 @@ function asking(...values) {
 // After anything was asked: everything that is shown follows from this one answer.
 async function told(answer) {
   if (!answer) return
-  if (!begun) begin()
   const before = { ...now }
   Object.assign(now, { preparing: false }, answer)
+  if (!begun) begin()
   waiting.end()
   document.body.classList.toggle("ldz-answered", now.answered)
   controls.fill(now.settings)
@@ -75,6 +75,8 @@ function begin() {
   dropping()
   new ResizeObserver(() => stage.draw()).observe($("ldz-inner"))
   dark(remembered())
+  if (sessionStorage.getItem("ldznet-gone")) now.message = `<div class="ldznet-message"><p>${says.gone}</p></div>`
+  sessionStorage.removeItem("ldznet-gone")
 }
 
 const actions = {

@@ -28,7 +28,10 @@ export async function sendAll(files) {
 }
 
 async function read(answer) {
-  if (answer.status === 404) location.reload() // the work is no longer kept: begin anew
+  if (answer.status === 404) { // the work is no longer kept: begin anew, and say so
+    sessionStorage.setItem("ldznet-gone", "yes")
+    location.reload()
+  }
   const told = await answer.json()
   if (!answer.ok) throw new Error(told.error)
   return told

@@ -98,6 +98,17 @@ def test_a_stroke_that_is_clicked_goes(room: Room, page: str) -> None:
     assert not mask(room, page).any()
 
 
+def test_what_was_drawn_goes_by_a_click_and_another_stands_alone(room: Room, page: str) -> None:
+    asking.find(room, page, "fox")
+    actions.stroke(room, page, [(7, 0)], 0.5, erase=False, snap=False)
+    actions.point(room, page, 1, 1, alone=True)
+    assert mask(room, page)[:2, :3].all() and not mask(room, page)[:, 4:].any()
+
+    actions.go(room, page, by=-1)
+    actions.point(room, page, 7, 0, alone=False)
+    np.testing.assert_array_equal(mask(room, page), FOX_MASK)
+
+
 def test_a_click_beside_everything_is_a_sentence(room: Room, page: str, picture: np.ndarray) -> None:
     wide = np.zeros((40, 60), np.float32)
     wide[:3, :3] = 0.9
