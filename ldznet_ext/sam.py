@@ -56,7 +56,8 @@ def sam_folders() -> tuple[Path, ...]:
 
 def absent() -> str:
     """The sentence for whoever asks for SAM without its weights."""
-    folder = next((folder for folder in sam_folders() if folder.is_dir()), model_folders()[-1] / "sam")
+    there = next((folder for folder in model_folders() if folder.is_dir()), model_folders()[-1])
+    folder = next((folder for folder in sam_folders() if folder.is_dir()), there / "sam")
     return (
         f"SAM's weights are not there; expected Meta's sam_vit_b_01ec64.pth (375 MB) or another of its files, so put it into "
         f"{folder}, or name it by {VARIABLE}."
