@@ -116,9 +116,10 @@ def _middles(area: np.ndarray, count: int) -> list[tuple[int, int, float]]:
 def _said(taken: int, answers: Sequence[tuple[Component, np.ndarray, float]], least: float) -> str:
     if taken == len(answers):
         return ""
-    worst = min(score for _, _, score in answers)
-    pieces = "the mask" if len(answers) == 1 else f"{len(answers) - taken} of the mask's {len(answers)} pieces"
+    worst, refused = max(min(score for _, _, score in answers), 0), len(answers) - taken
+    if len(answers) == 1:
+        return f"SAM's best outline of the mask overlaps with it by {worst:.2f}, less than {least:g}, so it is kept as it was."
     return (
-        f"SAM's best outline of {pieces} overlaps with it by {max(worst, 0):.2f}, less than {least:g}, so it is kept as it "
-        "was."
+        f"SAM's best outlines of {refused} of the mask's {len(answers)} pieces overlap with them too little (the least by "
+        f"{worst:.2f}; {least:g} is asked for), so those are kept as they were."
     )
