@@ -1,1 +1,1 @@
-"""Pictures in, masks out: loading, fitting, refining, boxes and overlays, with numpy and OpenCV alone (no torch)."""
+"""Pictures in, masks out: loading, fitting, refining, boxes and overlays, with numpy, OpenCV and scipy (no torch)."""
