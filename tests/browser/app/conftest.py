@@ -1,15 +1,7 @@
-"""The app served for its browser tests, and pages in it that fail on whatever they should not do.
+"""The app served for its browser tests, and pages in it that fail on whatever they should not do."""
 
-The tests run where playwright is, the app where its own packages are: `make browser` has `.venv` for that, LDZNET_APP_PYTHON names
-another interpreter.
-"""
-
-import functools
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,85 +11,23 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.app import serving
+from tests.browser.app.serving import ANSWERED, BEGUN, Served
 from tests.browser.conftest import PICTURES, ROOT, no_browser
 
 PATIENCE = 60_000
 """Milliseconds: a busy machine paints a few steps in half a minute."""
 WINDOW = {"width": 1440, "height": 940}
-BEGUN = "window.ldz?.now?.answered && +document.body.dataset.revision === ldz.now.revision && !ldz.busy()"
 HERE = ("127.0.0.1", "localhost", "[::1]", "::1")
-HAS_THE_APP = "import gradio, uvicorn, sys; sys.exit(int(gradio.__version__.split('.')[0]) < 5)"
-
-
-@functools.cache
-def app_python() -> str:
-    """The interpreter that runs the app; blank where there is none."""
-    inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    for python in (os.environ.get("LDZNET_APP_PYTHON", ""), str(ROOT / ".venv" / inside), sys.executable):
-        if (
-            python
-            and shutil.which(python)
-            and not subprocess.call([python, "-c", HAS_THE_APP], stderr=subprocess.DEVNULL)
-        ):
-            return python
-    return ""
-
-
-@dataclass(frozen=True)
-class Served:
-    """An app that runs. environment: of its process; a command with the same finds the same models and folders."""
-
-    address: str
-    python: str
-    environment: dict[str, str] = field(repr=False)
-
-    def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """A command of the app's interpreter, in the checkout."""
-        command = [self.python, *arguments]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-        return done
 
 
 @contextmanager
 def served(folder: Path, *models: Path) -> Iterator[Served]:
-    """`ldznet serve` with a home of its own and these model folders before the others."""
-    if reason := no_browser() or ("" if app_python() else "no app to serve: `make browser` installs it"):
+    """As `serving.served`; skipped with the reason where it cannot be had."""
+    if reason := no_browser() or ("" if serving.app_python() else "no app to serve: `make browser` installs it"):
         pytest.skip(reason)
-    environment = _environment(folder, models)
-    command = [app_python(), "-m", "ldznet_ext", "serve", "--port", "0", "--no-browser"]
-    log = folder / "log.txt"
-    with log.open("w") as stream:
-        app = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
-    try:
-        yield Served(_address(app, log), app_python(), environment)
-    finally:
-        app.terminate()
-        app.wait(30)
-
-
-def _environment(folder: Path, models: tuple[Path, ...]) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("LDZNET_", "PYTHON"))}
-    given = [*map(str, models), *filter(None, [os.environ.get("LDZNET_MODELS")])]
-    own = {
-        "HOME": str(folder),
-        "USERPROFILE": str(folder),
-        "LDZNET_CACHE": str(folder / "cache"),
-        "PYTHONUNBUFFERED": "1",
-    }
-    return {**kept, **own, "LDZNET_MODELS": os.pathsep.join(given), "HF_HUB_OFFLINE": "1"}
-
-
-def _address(app: "subprocess.Popen[bytes]", log: Path) -> str:
-    for _ in range(600):
-        told = log.read_text()
-        if "http://" in told:
-            return "http://" + told.split("http://", 1)[1].split()[0]
-        if app.poll() is not None:
-            break
-        time.sleep(0.2)
-    raise RuntimeError(f"The app did not start:\n{log.read_text()}")
+    with serving.served(folder, *models) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +48,8 @@ class Visitors:
     wrong: list[str] = field(default_factory=list)
     contexts: list[Any] = field(default_factory=list)
 
-    def __call__(self, address: str, **options: Any) -> Any:
-        """A page of a person who was never here before, loaded, with its first mask on it."""
+    def __call__(self, address: str, *, answered: bool = True, **options: Any) -> Any:
+        """A page of a person who was never here before, loaded; answered: with its first mask on it."""
         context = self.browser.new_context(viewport=options.pop("viewport", WINDOW), **options)
         self.contexts.append(context)
         context.set_default_timeout(PATIENCE)
@@ -129,7 +59,7 @@ class Visitors:
         page = context.new_page()
         page.on("websocket", self._asked)
         page.goto(address)
-        page.wait_for_function(BEGUN)
+        page.wait_for_function(ANSWERED if answered else BEGUN)
         return page
 
     def _asked(self, request: Any) -> None:

@@ -137,7 +137,7 @@ def drag(page: Any, places: Sequence[tuple[float, float]]) -> None:
 
 def take(page: Any, tool: str, *, snap: bool = False) -> None:
     """One of the tools: pick, add, erase, example."""
-    page.click(f"[data-tool={tool}]")
+    page.click(f"button[data-tool={tool}]")
     if page.is_checked("#ldz-snap") != snap:
         page.click("label:has(#ldz-snap)")
 

@@ -1,4 +1,4 @@
-"""What the Python library answers to a picture and settings, asked in the app's own interpreter: `library.py PICTURE OUT SETTINGS`.
+"""What the library answers to a picture and settings, asked in the app's own interpreter: `library.py PICTURE OUT SETTINGS`.
 
 OUT: an .npz with `mask` (uint8 h w), `prob` (float32 h w) and `found` (bool). SETTINGS: JSON, as `MaskSettings` has them.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from tests.browser.app.conftest import Served
+    from tests.browser.app.serving import Served
 
 
 def main(picture: str, out: str, settings: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.app import doing, library
-from tests.browser.app.conftest import Served
+from tests.browser.app.serving import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.sticker]
 
