@@ -14,7 +14,7 @@ from ldznet_ext.saving.names import DEFAULT, PLACEHOLDERS
 def head() -> str:
     """The line above all: whose page it is, which model, light or dark, the keys."""
     return (
-        f'<header class="ldz-head"><div class="ldz-brand"><b>{strings.TITLE}</b><span>{strings.TAGLINE}</span></div>'
+        f'<header class="ldz-head"><div class="ldz-brand"><b role="heading" aria-level="1">{strings.TITLE}</b><span>{strings.TAGLINE}</span></div>'
         f'<button type="button" class="ldz-pill" id="ldz-model" title="{strings.MODEL}">{icon("model")}'
         f"<span>{strings.NO_MODEL}</span></button>{_button('theme', strings.THEME)}{_button('help', strings.HELP)}</header>"
         f"{_keys()}"
@@ -26,17 +26,18 @@ def stage() -> str:
     return f"""<section class="ldz-stage" id="ldz-stage">
 <div class="ldz-bar">{_views()}<span class="ldz-gap"></span>
 {_button("compare", strings.COMPARE)}{_button("undo", strings.UNDO)}{_button("redo", strings.REDO)}
-<button type="button" class="ldz-button" data-do="open">{icon("open")}<span>{strings.OPEN}</span></button>
+<button type="button" class="ldz-button" data-do="open" aria-label="{strings.OPEN}">{icon("open")}<span>{strings.OPEN}</span></button>
 <input type="file" id="ldz-file" accept="image/*" hidden></div>
 <div class="ldz-frame" id="ldz-frame" data-drawn="0"><div class="ldz-inner" id="ldz-inner">
-<img id="ldz-picture" alt="" src="app/assets/example.webp"><canvas id="ldz-over"></canvas>
+<img id="ldz-picture" alt="{strings.PICTURE}" src="app/assets/example.webp"><canvas id="ldz-over"></canvas>
 <div class="ldz-before" id="ldz-before" hidden><img alt=""><i></i></div>
 <div class="ldz-cursor" id="ldz-cursor" hidden></div></div>
 <div class="ldz-drop">{strings.DROP}</div>
 <div class="ldz-wait" id="ldz-wait" role="status" hidden><div><i></i></div><span></span>
 <button type="button" data-do="cancel">{strings.CANCEL}</button></div></div>
 <div class="ldz-bar ldz-tools">{_tools()}
-<label class="ldz-size" title="{strings.SIZE}"><input type="range" id="ldz-brush" min="3" max="80" value="18"></label>
+<label class="ldz-size" title="{strings.SIZE}"><input type="range" id="ldz-brush" aria-label="{strings.SIZE}"
+min="3" max="80" value="18"></label>
 <label class="ldz-switch" title="{strings.SNAP_HELP}">
 <input type="checkbox" id="ldz-snap" checked><span></span>{strings.SNAP}</label>
 <span class="ldz-gap"></span>{_button("clear", strings.CLEAR)}</div>
@@ -47,14 +48,14 @@ def stage() -> str:
 
 def parts() -> str:
     """The things of the prompt, ranked; filled by the page's scripts."""
-    return f'<div class="ldz-parts" id="ldz-parts" aria-label="{strings.PARTS}"></div>'
+    return f'<div class="ldz-parts" id="ldz-parts" role="group" aria-label="{strings.PARTS}"></div>'
 
 
 def presets() -> str:
     """Presets of the shape, those that come with the app and a person's own."""
     return (
-        f'<div class="ldz-presets" id="ldz-presets" aria-label="{strings.PRESETS}"></div>'
-        f'<form class="ldz-keep" id="ldz-keep" hidden><input type="text" maxlength="24" placeholder="{strings.PRESET_NAME}" '
+        f'<div class="ldz-presets" id="ldz-presets" role="group" aria-label="{strings.PRESETS}"></div>'
+        f'<form class="ldz-keep" id="ldz-keeping" hidden><input type="text" maxlength="24" placeholder="{strings.PRESET_NAME}" '
         f'aria-label="{strings.PRESET_NAME}"><button class="ldz-button">{strings.PRESET_SAVE}</button></form>'
     )
 
@@ -93,7 +94,7 @@ def _views() -> str:
         f'<button type="button" role="radio" data-view="{name}" aria-checked="{str(name == "overlay").lower()}">{label}</button>'
         for name, label in strings.VIEWS.items()
     )
-    return f'<div class="ldz-views" role="radiogroup">{buttons}</div>'
+    return f'<div class="ldz-views" role="radiogroup" aria-label="{strings.VIEW}">{buttons}</div>'
 
 
 def _tools() -> str:
@@ -102,7 +103,7 @@ def _tools() -> str:
         f'aria-checked="{str(name == "pick").lower()}">{icon(name)}</button>'
         for name, label in strings.TOOLS.items()
     )
-    return f'<div class="ldz-toolbox" role="radiogroup">{buttons}</div>'
+    return f'<div class="ldz-toolbox" role="radiogroup" aria-label="{strings.TOOL}">{buttons}</div>'
 
 
 def _button(name: str, label: str) -> str:

@@ -38,6 +38,7 @@ TOOLS = {
     "erase": "Draw what does not belong to it",
     "example": "Mask by example: click one, and what looks like it is found",
 }
+VIEW, TOOL, PICTURE = "What is shown", "Tool", "The picture"
 SIZE = "Width of the brush"
 SNAP = "Snap to edges"
 SNAP_HELP = "strokes follow the picture's edges"

@@ -18,7 +18,7 @@ export function start(told) {
   document.addEventListener("click", event => {
     if (event.target.matches("[data-auto]")) { set(box(event), Number(box(event).dataset.unset)); settled(box(event)) }
   })
-  document.addEventListener("submit", event => { if (event.target.id === "ldz-keep") keep(event) })
+  document.addEventListener("submit", event => { if (event.target.id === "ldz-keeping") keep(event) })
   presets()
 }
 
@@ -86,8 +86,8 @@ function settled(box) {
 
 function presets() {
   const box = $("ldz-presets"), own = mine()
-  const fresh = element("button", { type: "button", className: "ldz-chip-button ldz-new", textContent: "+", title: says.presetNew })
-  fresh.addEventListener("click", () => { $("ldz-keep").hidden = !$("ldz-keep").hidden; $("ldz-keep").querySelector("input").focus() })
+  const fresh = element("button", { type: "button", className: "ldz-chip-button ldz-new", textContent: "+", title: says.presetNew, ariaLabel: says.presetNew })
+  fresh.addEventListener("click", () => { $("ldz-keeping").hidden = !$("ldz-keeping").hidden; $("ldz-keeping").querySelector("input").focus() })
   box.replaceChildren(
     ...Object.entries(says.presets).map(([name, values]) => chip(name, values)),
     ...Object.entries(own).map(([name, values]) => chip(name, values, true)),
@@ -114,7 +114,7 @@ function keep(event) {
   for (const box of all()) if (acts(box)) values[box.dataset.option] = value(box)
   write({ ...mine(), [name]: values })
   field.value = ""
-  $("ldz-keep").hidden = true
+  $("ldz-keeping").hidden = true
 }
 
 function forget(name) {

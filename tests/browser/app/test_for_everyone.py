@@ -67,13 +67,21 @@ def test_everything_that_acts_has_a_name(page: Any) -> None:
     assert page.evaluate(UNNAMED) == []
 
 
+def test_no_two_things_have_the_same_id(page: Any) -> None:
+    unfold(page)
+    twice = "() => { const ids = [...document.querySelectorAll('[id^=ldz]')].map(each => each.id);"
+    assert page.evaluate(f"{twice} return ids.filter((id, at) => ids.indexOf(id) !== at); }}") == []
+
+
 def test_roles_and_states_are_told(page: Any) -> None:
     assert page.get_by_role("textbox", name="What to mask").count() == 1
     assert page.get_by_role("button", name="Find", exact=True).count() == 1
     assert page.get_by_role("radio", name="Overlay").get_attribute("aria-checked") == "true"
     assert page.get_by_role("slider", name="Threshold").count() == 1
     assert page.get_by_role("checkbox", name="Invert").count() == 1
-    assert page.get_by_role("img").first.get_attribute("alt") is not None
+    assert page.get_by_role("img", name="The picture").count() == 1
+    assert page.get_by_role("radiogroup", name="Tool").count() == 1
+    assert page.get_by_role("heading", name="LD-ZNet").count() == 1
     assert page.locator("#ldz-message[aria-live], #ldz-message [role=status]").count() >= 1
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.title() == "LD-ZNet"

@@ -79,7 +79,7 @@ def test_a_preset_of_ones_own_is_kept_and_removed(page: Any) -> None:
     doing.slide(page, "grow", 7)
     wide = doing.saved_mask(page)
     page.click("#ldz-presets .ldz-new")
-    page.fill("#ldz-keep input", "Wide")
+    page.fill("#ldz-keeping input", "Wide")
     page.keyboard.press("Enter")
     page.reload()
     page.wait_for_function(ANSWERED)
