@@ -14,7 +14,8 @@ from ldznet_ext.saving.names import DEFAULT, PLACEHOLDERS
 def head() -> str:
     """The line above all: whose page it is, which model, light or dark, the keys."""
     return (
-        f'<header class="ldz-head"><div class="ldz-brand"><b role="heading" aria-level="1">{strings.TITLE}</b><span>{strings.TAGLINE}</span></div>'
+        f'<header class="ldz-head"><div class="ldz-brand"><b role="heading" aria-level="1">{strings.TITLE}</b>'
+        f"<span>{strings.TAGLINE}</span></div>"
         f'<button type="button" class="ldz-pill" id="ldz-model" title="{strings.MODEL}">{icon("model")}'
         f"<span>{strings.NO_MODEL}</span></button>{_button('theme', strings.THEME)}{_button('help', strings.HELP)}</header>"
         f"{_keys()}"
@@ -26,7 +27,8 @@ def stage() -> str:
     return f"""<section class="ldz-stage" id="ldz-stage">
 <div class="ldz-bar">{_views()}<span class="ldz-gap"></span>
 {_button("compare", strings.COMPARE)}{_button("undo", strings.UNDO)}{_button("redo", strings.REDO)}
-<button type="button" class="ldz-button" data-do="open" aria-label="{strings.OPEN}">{icon("open")}<span>{strings.OPEN}</span></button>
+<button type="button" class="ldz-button" data-do="open" aria-label="{strings.OPEN}">{icon("open")}
+<span>{strings.OPEN}</span></button>
 <input type="file" id="ldz-file" accept="image/*" hidden></div>
 <div class="ldz-frame" id="ldz-frame" data-drawn="0"><div class="ldz-inner" id="ldz-inner">
 <img id="ldz-picture" alt="{strings.PICTURE}" src="app/assets/example.webp"><canvas id="ldz-over"></canvas>
