@@ -63,8 +63,8 @@ def _slider(option: Option) -> str:
     unset = "" if option.unset is None else f' data-unset="{option.unset:g}"'
     value = f'value="{option.to_widget(option.default):g}"'
     return (
-        f'<div class="ldz-slider"{_named(option)}{unset}><label for="ldz-{option.name}">{escape(option.label)}</label>'
-        f'<input type="range" id="ldz-{option.name}" min="{low:g}" max="{high:g}" {step} {value}>'
+        f'<div class="ldz-slider"{_named(option)}{unset}><label for="ldz-set-{option.name}">{escape(option.label)}</label>'
+        f'<input type="range" id="ldz-set-{option.name}" min="{low:g}" max="{high:g}" {step} {value}>'
         f'<input type="number" min="{min(low or 0, option.low or 0):g}" max="{option.high:g}" {step} {value} '
         f'aria-label="{escape(option.label)}">{_auto(option)}</div>'
     )
@@ -78,15 +78,15 @@ def _auto(option: Option) -> str:
 
 def _number(option: Option) -> str:
     return (
-        f'<div class="ldz-number"{_named(option)}><label for="ldz-{option.name}">{escape(option.label)}</label>'
-        f'<input type="number" id="ldz-{option.name}" step="1" value="{option.default}"></div>'
+        f'<div class="ldz-number"{_named(option)}><label for="ldz-set-{option.name}">{escape(option.label)}</label>'
+        f'<input type="number" id="ldz-set-{option.name}" step="1" value="{option.default}"></div>'
     )
 
 
 def _switch(option: Option) -> str:
     checked = " checked" if option.default else ""
     return (
-        f'<label class="ldz-switch"{_named(option)}><input type="checkbox" id="ldz-{option.name}"{checked}>'
+        f'<label class="ldz-switch"{_named(option)}><input type="checkbox" id="ldz-set-{option.name}"{checked}>'
         f"<span></span>{escape(option.label)}</label>"
     )
 
@@ -98,8 +98,8 @@ def _choice(option: Option, methods: Sequence[tuple[str, str]]) -> str:
         for label, name in given
     )
     return (
-        f'<div class="ldz-choice"{_named(option)}><label for="ldz-{option.name}">{escape(option.label)}</label>'
-        f'<select id="ldz-{option.name}">{options}</select></div>'
+        f'<div class="ldz-choice"{_named(option)}><label for="ldz-set-{option.name}">{escape(option.label)}</label>'
+        f'<select id="ldz-set-{option.name}">{options}</select></div>'
     )
 
 
