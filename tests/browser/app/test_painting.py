@@ -56,6 +56,19 @@ def test_a_cancel_ends_the_painting_and_changes_nothing(page: Any) -> None:
     assert "fox" in doing.find(page, "fox"), "and one can go on"
 
 
+def test_progress_and_cancel_are_in_sight_on_a_narrow_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    doing.ready_to_generate(page, "a fox on snow, night", steps=100)
+    page.locator("#ldz-generate").scroll_into_view_if_needed()
+    page.click("#ldz-generate")
+    page.wait_for_selector("#ldz-wait:not([hidden])")
+    box = page.locator("[data-do=cancel]").bounding_box()
+    page.click("[data-do=cancel]")
+    page.wait_for_function("!ldz.busy()")
+
+    assert 0 <= box["y"] <= 844 - box["height"]
+
+
 def test_escape_cancels_as_well(page: Any) -> None:
     doing.ready_to_generate(page, "a fox on snow, night", steps=100)
     page.click("#ldz-generate")
