@@ -51,6 +51,12 @@ def change(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
     return told(handle, work, about_of(room.desk))
 
 
+def quick(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
+    """The same of what is done at once: a second stroke waits until the first is there."""
+    with room.order.of(handle):
+        return change(room, handle, do)
+
+
 def now(room: Room, handle: str) -> Moment:
     """What a page shows."""
     return room.works.get(handle).now
@@ -63,7 +69,7 @@ def open_picture(room: Room, handle: str, content: bytes, name: str) -> Answer:
         fresh = read_picture(content, name)
         return lambda work: work.then(fresh)
 
-    return change(room, handle, read)
+    return quick(room, handle, read)
 
 
 def read_picture(content: bytes, name: str) -> Moment:
@@ -85,7 +91,7 @@ def pick(room: Room, handle: str, number: int) -> Answer:
         fresh = replace(moment, label=text, result=only(scene, text), settings=settings, edits=Edits(), before=None)
         return lambda work: work.then(fresh)
 
-    return change(room, handle, take)
+    return quick(room, handle, take)
 
 
 def cut(room: Room, handle: str, cuts: Mapping[str, Any]) -> Answer:
@@ -99,7 +105,7 @@ def cut(room: Room, handle: str, cuts: Mapping[str, Any]) -> Answer:
         fresh = replace(moment, label=strings.DONE["cut"], settings=settings)
         return lambda work: work.then(fresh, merge=True)
 
-    return change(room, handle, again)
+    return quick(room, handle, again)
 
 
 def stroke(
@@ -107,22 +113,22 @@ def stroke(
 ) -> Answer:
     """A stroke of the brush, (x, y) in pixels of the picture, added or erased."""
     label = strings.DONE["erase" if erase else "add"]
-    return change(room, handle, lambda: _next(draw(now(room, handle), points, radius, erase=erase, snap=snap), label))
+    return quick(room, handle, lambda: _next(draw(now(room, handle), points, radius, erase=erase, snap=snap), label))
 
 
 def point(room: Room, handle: str, x: float, y: float, *, alone: bool) -> Answer:
     """A click on a piece of the mask: it goes, or comes back; alone: all others go."""
-    return change(room, handle, lambda: _next(*pointed(now(room, handle), x, y, alone=alone)))
+    return quick(room, handle, lambda: _next(*pointed(now(room, handle), x, y, alone=alone)))
 
 
 def clear(room: Room, handle: str) -> Answer:
     """Without anything that was done by hand."""
-    return change(room, handle, lambda: _next(replace(now(room, handle), edits=Edits()), strings.DONE["clear"]))
+    return quick(room, handle, lambda: _next(replace(now(room, handle), edits=Edits()), strings.DONE["clear"]))
 
 
 def go(room: Room, handle: str, by: int | None = None, to: int | None = None) -> Answer:
     """Back and forth in the history, by steps or to a place."""
-    return change(room, handle, lambda: lambda work: work.go(work.at + (by or 0) if to is None else to))
+    return quick(room, handle, lambda: lambda work: work.go(work.at + (by or 0) if to is None else to))
 
 
 def _next(moment: Moment, label: str) -> Step:

@@ -42,13 +42,25 @@ class Running:
         return self._watches.get(handle)
 
 
+class Order:
+    """What one page does follows in order, whatever another does meanwhile."""
+
+    def __init__(self, locks: int = 64) -> None:
+        self._locks = [threading.Lock() for _ in range(locks)]
+
+    def of(self, handle: str) -> threading.Lock:
+        """The lock of a page; some other page may share it, which costs either a few milliseconds."""
+        return self._locks[hash(handle) % len(self._locks)]
+
+
 @dataclass(frozen=True, eq=False)
 class Room:
-    """One app. desk: answers. first: the work that every new page begins with, None until it is made."""
+    """One app: its desk, the works of all pages, and what is under way for them."""
 
     desk: "StandaloneDesk"
     works: Works = field(default_factory=Works)
     running: Running = field(default_factory=Running)
+    order: Order = field(default_factory=Order)
 
     def open(self, work: Work) -> str:
         """A page's own handle for a work that it begins with."""

@@ -9,11 +9,14 @@ export function address(name, query = {}) {
   return `app/${now.handle}/${name}?${asked}`
 }
 
-export async function post(what, given = {}) {
-  const answer = await fetch(`app/${now.handle}/do/${what}`, {
+const LONG = ["begin", "cancel", "like"] // the others are quick, and follow one another in the order in which they were done
+let before = Promise.resolve()
+
+export function post(what, given = {}) {
+  const ask = async () => read(await fetch(`app/${now.handle}/do/${what}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given),
-  })
-  return read(answer)
+  }))
+  return LONG.includes(what) ? ask() : before = before.then(ask, ask)
 }
 
 export async function send(file) {

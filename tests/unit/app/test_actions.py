@@ -1,5 +1,7 @@
 """The quick actions: open, pick, cut, stroke, click, undo; what is refused changes nothing; nobody sees another's page."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,22 @@ def test_strokes_add_and_erase_and_the_later_one_counts(room: Room, page: str) -
 def test_a_stroke_that_is_none_is_a_sentence(room: Room, page: str, points: object) -> None:
     told = actions.stroke(room, page, points, 2.0, erase=False, snap=False)  # type: ignore[arg-type]
     assert "ldznet-complaint" in told["message"] and told["history"] == ["Example"]
+
+
+def test_strokes_of_a_quick_hand_are_all_kept(room: Room, page: str) -> None:
+    asking.find(room, page, "owl")
+    strokes = [threading.Thread(target=_dot, args=(room, page, x)) for x in range(8)]
+    for each in strokes:
+        each.start()
+    for each in strokes:
+        each.join()
+
+    assert mask(room, page)[2].all()
+    assert len(room.works.get(page).moments) == 2 + 8
+
+
+def _dot(room: Room, page: str, x: int) -> None:
+    actions.stroke(room, page, [(x, 2)], 0.5, erase=False, snap=False)
 
 
 def test_clear_takes_the_hand_back_and_leaves_the_answer(room: Room, page: str) -> None:
