@@ -19,7 +19,7 @@ NEEDS = {
     "cv2": "opencv-python-headless>=4.8,<4.12",  # 4.12 wants numpy 2, which no host has
 }
 """What we import -> what to ask for where it is missing."""
-HOSTS_OWN = ("torch", "numpy", "PIL", "safetensors")
+HOSTS_OWN = ("torch", "numpy", "PIL", "safetensors", "scipy", "skimage")
 """Without these there is no host: never installed by us."""
 PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s;#]+)")
 

@@ -24,7 +24,7 @@ from ldznet_ext.errors import LdznetError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RUN_MODULES = (
-    "torch", "numpy", "safetensors", "einops", "cv2", "scipy", "PIL", "tqdm", "lark", "diffusers", "transformers",
+    "torch", "numpy", "safetensors", "einops", "cv2", "scipy", "skimage", "PIL", "tqdm", "lark", "diffusers", "transformers",
 )  # fmt: skip
 """What `import` calls the run-time dependencies of pyproject.toml."""
 EXPECTED_MB = {"run": 640, "app": 260, "test": 210, "dev": 520}

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "tests" / "pins"
 PYTHON = "3.10"
-DISTRIBUTIONS = {"PIL": "pillow"}
+DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image"}
 """Where a module and what is installed for it have different names."""
 NO_NETWORK = ("error sending request", "failed to fetch", "dns error", "network", "timed out")
 

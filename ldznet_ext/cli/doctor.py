@@ -20,7 +20,7 @@ from ldznet_ext.weights import find_heads, find_model, model_folders
 
 NEEDED = {
     "torch": "torch", "numpy": "numpy", "safetensors": "safetensors", "einops": "einops",
-    "opencv-python-headless": "cv2", "scipy": "scipy", "pillow": "PIL", "tqdm": "tqdm", "lark": "lark",
+    "opencv-python-headless": "cv2", "scipy": "scipy", "scikit-image": "skimage", "pillow": "PIL", "tqdm": "tqdm", "lark": "lark",
     "diffusers": "diffusers", "transformers": "transformers",
 }  # fmt: skip
 """Distribution -> module, of the dependencies in pyproject.toml."""

@@ -117,7 +117,7 @@ def test_without_a_host_it_still_ends_well(
 
 OUTSIDE = ("app", "train", "eval", "world", "cli", "bootstrap.py", "webui_venv.py", "torch_wheel.py")
 """Folders and files of the package that no web UI imports."""
-OPTIONAL = {"gradio", "fastapi", "starlette", "anyio", "jaxtyping", "tokenizers", "huggingface_hub"}
+OPTIONAL = {"gradio", "fastapi", "starlette", "anyio", "jaxtyping", "tokenizers", "huggingface_hub", "transformers"}
 """The page's and the routes' own, which come with a host's page; what is tried; the stand-alone program's."""
 OF_HOSTS = {"modules", "modules_forge", "backend", "ldm_patched"}
 
