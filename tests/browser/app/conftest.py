@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,11 @@ HERE = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 @contextmanager
-def served(folder: Path, *models: Path) -> Iterator[Served]:
+def served(folder: Path, *models: Path, options: Sequence[str] = ()) -> Iterator[Served]:
     """As `serving.served`; skipped with the reason where it cannot be had."""
     if reason := no_browser() or ("" if serving.app_python() else "no app to serve: `make browser` installs it"):
         pytest.skip(reason)
-    with serving.served(folder, *models) as running:
+    with serving.served(folder, *models, options=options) as running:
         yield running
 
 

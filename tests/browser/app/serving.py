@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +50,10 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *models: Path) -> Iterator[Served]:
+def served(folder: Path, *models: Path, options: Sequence[str] = ()) -> Iterator[Served]:
     """Serve with a home of its own and these model folders before the others, until the end of the block."""
     environment = _environment(folder, models)
-    command = [app_python(), "-m", "ldznet_ext", "serve", "--port", "0", "--no-browser"]
+    command = [app_python(), "-m", "ldznet_ext", "serve", "--port", "0", "--no-browser", *options]
     log = folder / "log.txt"
     with log.open("w") as stream:
         app = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)

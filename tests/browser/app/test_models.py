@@ -25,25 +25,30 @@ def swapped(page: Any) -> Any:
     _load(page, "sticker-sd")
 
 
-def _load(page: Any, name: str) -> None:
+def _listed(page: Any) -> list[str]:
+    """Open the list of models; what is in it."""
     doing.open_section(page, "ldz-models")
     page.click("#ldz-choose input")
-    page.click(f"#ldz-choose [role=option]:has-text('{name}')")
+    page.wait_for_selector("[role=option]")
+    return page.locator("[role=option]").all_inner_texts()
+
+
+def _load(page: Any, name: str) -> None:
+    _listed(page)
+    page.click(f"[role=option]:has-text('{name}')")
     page.click("#ldz-load")
     page.wait_for_function(f"document.querySelector('#ldz-model span').textContent === '{name}' && !ldz.busy()")
 
 
 def test_another_model_is_loaded_with_size_and_progress(swapped: Any) -> None:
-    doing.open_section(swapped, "ldz-models")
-    swapped.click("#ldz-choose input")
-    listed = swapped.locator("#ldz-choose [role=option]").all_inner_texts()
-    swapped.keyboard.press("Escape")
+    listed = _listed(swapped)
+    swapped.locator("#ldz-choose input").blur()
     swapped.evaluate(WATCH_PROGRESS)
     _load(swapped, "second-sd")
 
     assert any("second-sd" in each and "MB" in each for each in listed)
     assert "second-sd is loaded" in doing.message(swapped)
-    assert swapped.evaluate("seen").__len__() > 0, "it was told how far it is"
+    assert swapped.evaluate("seen.length") > 0, "it was told how far it is"
     said = doing.find(swapped, "fox")
     assert "second-sd" in said
 
