@@ -63,10 +63,10 @@ def now(room: Room, handle: str) -> Moment:
 
 
 def open_picture(room: Room, handle: str, content: bytes, name: str) -> Answer:
-    """A picture that was dropped in, pasted or chosen; what was done to the one before stays in the history."""
+    """A picture that was dropped in, pasted or chosen. Words and sliders stay, and the picture before in the history."""
 
     def read() -> Step:
-        fresh = read_picture(content, name)
+        fresh = replace(read_picture(content, name), settings=now(room, handle).settings)
         return lambda work: work.then(fresh)
 
     return quick(room, handle, read)

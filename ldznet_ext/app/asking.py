@@ -83,6 +83,7 @@ def generate(
             picture=painted.picture,
             name=_slug(prompt),
             prompt=prompt,
+            settings=moment.settings,
             scene=_scene(room, painted.picture, prompt, moment, watch.part(0.9, 1)),
         )
         return _then(fresh)

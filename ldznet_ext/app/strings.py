@@ -100,9 +100,7 @@ FAILED = "This went wrong inside ({kind}: {error}); the terminal that runs the a
 DONE = {
     "begin": "Example",
     "open": "Opened",
-    "find": "{words}",
     "things": "All parts",
-    "pick": "{words}",
     "add": "Drawn",
     "erase": "Erased",
     "drop": "Piece dropped",

@@ -93,7 +93,7 @@ const actions = {
   copy,
   invert: () => controls.toggle("invert"),
   save: () => now.answered && document.querySelector('[data-save="mask"]').click(),
-  words: () => $("ldz-words").querySelector("textarea, input").focus(),
+  words: () => { const field = $("ldz-words").querySelector("textarea, input"); field.focus(); field.select() },
   view: name => stage.choose(name),
   tool: name => hand.take(name),
   widen: by => hand.widen(by),

@@ -25,6 +25,15 @@ def test_a_picture_that_is_opened_is_shown_under_its_name(room: Room, page: str)
     assert told["history"] == ["Example", "Opened"]
 
 
+def test_words_and_sliders_stay_for_the_next_picture(room: Room, page: str) -> None:
+    asking.find(room, page, "fox")
+    actions.cut(room, page, {"grow": 1})
+    told = actions.open_picture(room, page, png(np.zeros((4, 7, 3), np.uint8)), "sea.png")
+
+    assert (told["words"], told["settings"]["grow"], told["answered"]) == ("fox", 1, False)
+    assert not mask(room, page).any()
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", png(np.zeros((2, 40, 3), np.uint8))])
 def test_what_is_no_picture_is_refused_and_changes_nothing(room: Room, page: str, content: bytes) -> None:
     told = actions.open_picture(room, page, content, "x")
