@@ -53,8 +53,11 @@ function set(box, value) {
 function dress(box) {
   const range = box.querySelector("input[type=range]")
   if (range) {
-    const part = (Number(range.value) - range.min) / (range.max - range.min)
-    range.style.setProperty("--part", `${Math.min(Math.max(part, 0), 1) * 100}%`)
+    // filled between nothing and the value: where less than nothing can be asked, from the middle
+    const part = value => Math.min(Math.max((value - range.min) / (range.max - range.min), 0), 1)
+    const [from, to] = [part(0), part(Number(range.value))].sort((a, b) => a - b)
+    range.style.setProperty("--from", `${from * 100}%`)
+    range.style.setProperty("--part", `${to * 100}%`)
   }
   const unset = "unset" in box.dataset && value(box) === Number(box.dataset.unset)
   box.classList.toggle("ldz-unset", unset)
