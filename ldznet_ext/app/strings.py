@@ -132,7 +132,7 @@ KEYS = (
 
 # who may come in
 LOGIN = "This desk is locked"
-LOGIN_HELP = "It was started for other machines to reach. Its token stands in the terminal in which it runs."
+LOGIN_HELP = "It was started for other machines to reach; whoever started it knows its token."
 TOKEN, ENTER, WRONG = "Token", "Come in", "That is not the token."
 
 
