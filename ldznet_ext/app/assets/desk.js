@@ -51,6 +51,7 @@ function hear(promise, long = false) {
 
 function begin() {
   begun = true
+  waiting.start(wrong)
   controls.start(hear)
   hand.start(hear)
   keys.start(actions)
@@ -120,7 +121,8 @@ function dropping() {
     event.preventDefault()
     depth = 0
     over(false)
-    take([...event.dataTransfer.files].find(file => file.type.startsWith("image/")))
+    const files = [...event.dataTransfer.files]
+    take(files.find(file => file.type.startsWith("image/")) ?? files[0]) // what is no picture is refused in a sentence
   })
   document.addEventListener("paste", event => {
     const file = [...event.clipboardData.files].find(each => each.type.startsWith("image/"))

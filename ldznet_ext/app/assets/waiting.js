@@ -2,10 +2,16 @@
 
 import { $, now, post, says } from "./wire.js"
 
-let since = 0, timer = 0
+let since = 0, timer = 0, missed = 0
+let lost = () => {}
+
+export function start(wrong) {
+  lost = wrong
+}
 
 export function begin() {
   since = performance.now()
+  missed = 0
   document.body.dataset.busy = "yes"
   clearTimeout(timer)
   timer = setTimeout(look, 180)
@@ -27,10 +33,13 @@ async function look() {
   try {
     const { busy, done, what } = await (await fetch(`app/${now.handle}/progress`)).json()
     if (!timer) return
+    missed = 0
     const box = $("ldz-wait")
     box.hidden = false
     box.querySelector("i").style.width = `${Math.max(done, .02) * 100}%`
     box.querySelector("span").textContent = busy && what ? what : says.working
-  } catch { /* the answer itself says what is wrong */ }
+  } catch (error) {
+    if (timer && ++missed === 4) return lost(error) // Gradio's own wait would go on for ever
+  }
   if (timer) timer = setTimeout(look, 250)
 }
