@@ -27,7 +27,7 @@ RUN_MODULES = (
     "torch", "numpy", "safetensors", "einops", "cv2", "scipy", "skimage", "PIL", "tqdm", "lark", "diffusers", "transformers",
 )  # fmt: skip
 """What `import` calls the run-time dependencies of pyproject.toml."""
-EXPECTED_MB = {"run": 640, "app": 260, "test": 210, "dev": 520}
+EXPECTED_MB = {"run": 640, "app": 820, "test": 210, "dev": 520}
 """On disk, beside torch, measured on Linux x86-64 with Python 3.11; said before a step starts."""
 HOLDS = {"run": ("run",), "app": ("run", "app"), "test": ("run", "test"), "dev": ("run", "test", "dev")}
 """What is there as well once one of them is installed."""
