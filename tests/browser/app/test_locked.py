@@ -9,7 +9,7 @@ from tests.browser.app.conftest import PATIENCE, WINDOW, served
 from tests.browser.app.serving import BEGUN, Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.sticker]
-TOKEN = "a long & odd token"
+TOKEN = "an-odd&token+%2F"
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,12 @@ def test_what_is_no_picture_is_refused_in_a_sentence(page: Any, tmp_path: Path) 
     assert doing.shown_mask(page).any(), "what was there stays"
 
 
+def test_a_dropped_letter_is_refused_as_well(page: Any, tmp_path: Path) -> None:
+    wrong = tmp_path / "letter.txt"
+    wrong.write_text("Dear desk")
+    assert "no picture that can be read" in doing.refused(page, lambda: doing.drop(page, wrong, "text/plain"))
+
+
 def test_the_same_file_can_be_opened_twice(page: Any, oblong: Path) -> None:
     doing.upload(page, oblong)
     doing.upload(page, oblong)
