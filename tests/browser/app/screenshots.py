@@ -11,9 +11,10 @@ from typing import Any
 from PIL import Image
 
 from tests.browser.app import doing
-from tests.browser.app.conftest import PATIENCE
 from tests.browser.conftest import find_browser
 
+PATIENCE = 300_000
+"""Milliseconds: a busy machine paints twenty steps in minutes."""
 WIDE, MIDDLE, NARROW = {"width": 1440, "height": 920}, {"width": 900, "height": 1240}, {"width": 390, "height": 844}
 
 
