@@ -250,9 +250,15 @@ def find_heads(family: str | None = None, kind: str | None = None) -> list[tuple
 
 
 def model_folders() -> tuple[Path, ...]:
-    """Where models are looked for: `LDZNET_MODELS` (several, as in PATH), a host's folders, the checkout, the user's cache."""
+    """Where models are looked for: `LDZNET_MODELS` (several, as in PATH), a host's folders, what ships, the user's cache."""
     given = [Path(part).expanduser() for part in os.environ.get("LDZNET_MODELS", "").split(os.pathsep) if part]
-    return (*given, *_of_the_host, Path(__file__).resolve().parent.parent / "models", cache_folder() / "models")
+    return (*given, *_of_the_host, shipped_folder(), cache_folder() / "models")
+
+
+def shipped_folder() -> Path:
+    """The models that come with this program: in an installed package inside it, else beside it in the checkout."""
+    package = Path(__file__).resolve().parent
+    return package / "models" if (package / "models").is_dir() else package.parent / "models"
 
 
 def look_also_in(folders: Sequence[Path]) -> None:
