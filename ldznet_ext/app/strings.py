@@ -8,7 +8,7 @@ TAGLINE = "Words to a mask, read out of the model"
 
 # the line above all
 MODEL, THEME, HELP = "Model", "Light or dark", "Keyboard shortcuts"
-NO_MODEL = "no model"
+NO_MODEL = "no model yet"
 CLOSE = "Close"
 
 # words
