@@ -1,16 +1,19 @@
 """`python -m ldznet_ext`: the command line, run where its dependencies are.
 
-`demo` makes `.venv` first where something is missing; the other commands use a `.venv` that stands.
+`demo` and `serve` make `.venv` first where something is missing; the other commands use a `.venv` that stands.
 """
 
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from ldznet_ext import bootstrap
 
 WITHOUT_PACKAGES = ("doctor", "--help", "-h", "--version")
 """What the standard library alone can answer."""
+SETS_UP = {"demo": "run", "serve": "app"}
+"""Command -> the set-up that it makes by itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments else "--help"
     missing = bootstrap.missing_modules()
+    if command == "serve" and "--no-page" not in arguments and find_spec("gradio") is None:
+        missing.append("gradio")
     if missing and command not in WITHOUT_PACKAGES and not {"-h", "--help"} & set(arguments):
         return _elsewhere(arguments, missing)
     from ldznet_ext.cli.main import main as run
@@ -28,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _elsewhere(arguments: list[str], missing: list[str]) -> int:
     inside = os.environ.get("LDZNET_INSIDE") == "1"
     try:
-        if arguments[0] == "demo" and not inside:
-            bootstrap.set_up()
+        if arguments[0] in SETS_UP and not inside:
+            bootstrap.set_up(extra=SETS_UP[arguments[0]])
         elif inside or not bootstrap.ready():
             raise bootstrap.SetupError(
                 f"Python lacks {', '.join(missing)}; "
