@@ -33,7 +33,7 @@ LARGEST = 64 << 20
 
 def show(room: Room, handle: str, say: str = "") -> Answer:
     """A work as it stands."""
-    return told(handle, room.works.get(handle), about_of(room.desk), say)
+    return _tell(room, handle, room.works.get(handle), say)
 
 
 def change(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
@@ -48,7 +48,7 @@ def change(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
     except Exception as error:
         log.exception("LD-ZNet's app")
         return show(room, handle, complaint(strings.FAILED.format(kind=type(error).__name__, error=error)))
-    return told(handle, work, about_of(room.desk))
+    return _tell(room, handle, work)
 
 
 def quick(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
@@ -129,6 +129,10 @@ def clear(room: Room, handle: str) -> Answer:
 def go(room: Room, handle: str, by: int | None = None, to: int | None = None) -> Answer:
     """Back and forth in the history, by steps or to a place."""
     return quick(room, handle, lambda: lambda work: work.go(work.at + (by or 0) if to is None else to))
+
+
+def _tell(room: Room, handle: str, work: Work, say: str = "") -> Answer:
+    return told(handle, work, about_of(room.desk), say, busy=room.running.find(handle) is not None)
 
 
 def _next(moment: Moment, label: str) -> Step:

@@ -63,7 +63,7 @@ def parts(room: Room, handle: str, prompt: str) -> Answer:
             raise OptionError("There is no prompt; expected what the picture shows, so write it, or a list of things.")
         settings = replace(moment.settings, words="")
         scene = room.desk.regions(moment.picture, prompt, settings, watch)
-        return _then(replace(moment, label=strings.DONE["things"], scene=scene, prompt=prompt))
+        return _then(moment, replace(moment, label=strings.DONE["things"], scene=scene, prompt=prompt))
 
     return _watched(room, handle, ask)
 
@@ -86,7 +86,7 @@ def generate(
             settings=moment.settings,
             scene=_scene(room, painted.picture, prompt, moment, watch.part(0.9, 1)),
         )
-        return _then(fresh)
+        return lambda work: work.then(fresh)
 
     return _watched(room, handle, ask)
 
@@ -113,7 +113,8 @@ def repaint(
         painted = room.desk.edit(
             picture, mask > 127, prompt, negative=negative, seed=seed, steps=steps, strength=strength, watch=watch
         )
-        return _then(replace(moment, label=strings.DONE["repaint"], picture=np.asarray(painted), before=picture))
+        fresh = replace(moment, label=strings.DONE["repaint"], picture=np.asarray(painted), before=picture)
+        return _then(moment, fresh)
 
     return _watched(room, handle, ask)
 
@@ -175,9 +176,9 @@ def _watched(room: Room, handle: str, ask: Ask) -> Answer:
     return change(room, handle, do)
 
 
-def _answered(before: Moment, fresh: Moment) -> Step:
-    """A new answer to the same picture: nothing of it was done by hand."""
-    return _then(replace(fresh, edits=Edits(), before=before.before))
+def _answered(asked: Moment, fresh: Moment) -> Step:
+    """A new answer to the same picture: nothing of it was done by hand, and what was repainted there is settled."""
+    return _then(asked, replace(fresh, edits=Edits(), before=None))
 
 
 def _shown_best(work: Work, found: Sequence[Moment]) -> Work:
@@ -188,8 +189,9 @@ def _shown_best(work: Work, found: Sequence[Moment]) -> Work:
     return work.go(work.at - len(found) + 1 + best)
 
 
-def _then(moment: Moment) -> Step:
-    return lambda work: work.then(moment)
+def _then(asked: Moment, fresh: Moment) -> Step:
+    """The next moment; none where another picture was opened or gone back to while the model worked."""
+    return lambda work: work.then(fresh) if work.now.picture is asked.picture else work
 
 
 def _example(moment: Moment, place: tuple[float, float] | None) -> Any:

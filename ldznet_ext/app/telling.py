@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ldznet_ext.ui.desk import About
 
 
-def told(handle: str, work: Work, about: "About", say: str = "") -> dict[str, Any]:
-    """Everything the page shows of a work. say: HTML of a sentence in place of what the present answer says."""
+def told(handle: str, work: Work, about: "About", say: str = "", *, busy: bool = False) -> dict[str, Any]:
+    """Everything the page shows of a work. say: HTML of a sentence in place of what the present answer says. busy: whether the
+    page still waits for the model.
+    """
     now = work.now
     return {
         "handle": handle,
@@ -38,6 +40,7 @@ def told(handle: str, work: Work, about: "About", say: str = "") -> dict[str, An
         "unfamiliar": now.result is not None and now.result.familiar is False,
         "message": say or message_of(now),
         "model": about.model,
+        "busy": busy,
     }
 
 

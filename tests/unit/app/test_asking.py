@@ -87,6 +87,15 @@ def test_another_repaint_starts_from_the_picture_as_it_was(room: Room, page: str
     assert moment(room, page).before is picture
 
 
+def test_another_part_is_repainted_in_what_was_repainted_before(room: Room, page: str) -> None:
+    asking.find(room, page, "fox")
+    asking.repaint(room, page, "an owl")
+    asking.find(room, page, "snow")
+    asking.repaint(room, page, "grass")
+
+    assert (moment(room, page).picture[FOX > 0.5] == 255).all(), "the owl is still there"
+
+
 def test_repainting_nothing_is_a_sentence(room: Room, page: str, desk: FakeDesk) -> None:
     assert "The mask is empty" in asking.repaint(room, page, "an owl")["message"]
     assert desk.asked == []
@@ -160,6 +169,31 @@ def test_a_second_question_ends_the_first(room: Room, page: str, desk: FakeDesk)
 
     assert told["words"] == "snow"
     assert "Cancelled" in answers[0]["message"]
+
+
+def test_an_answer_does_not_bring_back_a_picture_that_was_left(room: Room, page: str, desk: FakeDesk) -> None:
+    desk.slow = True
+    answers: list[dict] = []
+    waiting = threading.Thread(target=lambda: answers.append(asking.find(room, page, "fox")))
+    waiting.start()
+    _until(lambda: bool(desk.asked))
+    actions.open_picture(room, page, png(np.zeros((4, 7, 3), np.uint8)), "sea.png")
+    desk.go.set()
+    waiting.join(5)
+
+    assert answers[0]["name"] == "sea" and answers[0]["history"] == ["Example", "Opened"]
+
+
+def test_a_stroke_tells_that_the_page_still_waits(room: Room, page: str, desk: FakeDesk) -> None:
+    desk.slow = True
+    waiting = threading.Thread(target=lambda: asking.find(room, page, "fox"))
+    waiting.start()
+    _until(lambda: bool(desk.asked))
+    meanwhile = actions.stroke(room, page, [(3, 3)], 1.0, erase=False, snap=False)
+    desk.go.set()
+    waiting.join(5)
+
+    assert meanwhile["busy"] and not actions.show(room, page)["busy"]
 
 
 def _until(true: "object") -> None:
