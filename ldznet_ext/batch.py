@@ -210,13 +210,23 @@ class _Work:
         return names
 
     def _taken(self, name: str) -> bool:
-        return self.journal.mine(name) or (not self.order.overwrite and (self.folder / name).exists())
+        return (
+            self.journal.mine(name)
+            or name.casefold() in _tables(self.journal.facts)
+            or (not self.order.overwrite and (self.folder / name).exists())
+        )
 
 
 def _settled(folder: Path, order: Order) -> dict[str, str]:
     """The names of the table and the data set, which are those of this run from now on."""
     names = {"table": TABLE, **({"coco": DATA_SET} if "coco" in order.save else {})}
-    return names if order.overwrite else {what: free(folder, name) for what, name in names.items()}
+    promised = set().union(*map(_tables, runs_in(folder)))  # to runs that were stopped before they wrote any
+    return names if order.overwrite else {what: free(folder, name, promised) for what, name in names.items()}
+
+
+def _tables(facts: Mapping[str, Any]) -> set[str]:
+    """The names that a run has settled, not in capitals."""
+    return {facts[what].casefold() for what in ("table", "coco") if what in facts}
 
 
 def _news(earlier: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> str:

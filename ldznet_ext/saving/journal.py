@@ -33,8 +33,8 @@ class Journal:
         self.facts: Record = {}
         """What was settled when the run began, such as the name of its table."""
         self._places: dict[str, tuple[Any, int]] = {}
+        self._begins: dict[str, int] = {}
         self._names: set[str] = set()
-        self._begun: Record | None = None
 
     def __enter__(self) -> "Journal":
         try:
@@ -70,14 +70,11 @@ class Journal:
 
     def names(self, picture: str) -> dict[str, str]:
         """The files by kind that this run has made, or was in the middle of making, of a picture; they may be written anew."""
-        if self._begun is not None and self._begun["begin"] == picture:
-            return self._begun["files"]
-        return (self.record(picture) or {}).get("files", {})
+        return self._line(self._begins[picture])["files"] if picture in self._begins else {}
 
     def begin(self, picture: str, files: Mapping[str, str]) -> None:
         """Say which files (by kind, relative to the folder) are about to appear for a picture."""
-        self._begun = {"begin": picture, "files": dict(files), "process": os.getpid()}
-        self._append(self._begun)
+        self._begins[picture] = self._append({"begin": picture, "files": dict(files), "process": os.getpid()})
         self._names.update(name.casefold() for name in files.values())
 
     def finish(self, picture: str, mark: Any, record: Mapping[str, Any]) -> None:
@@ -85,13 +82,14 @@ class Journal:
         place = self._append({"picture": picture, "mark": mark, **record})
         with contextlib.suppress(OSError):  # not every file system can
             os.fsync(self._stream.fileno())
-        self._places[picture], self._begun = (mark, place), None
+        self._places[picture] = (mark, place)
 
     def record(self, picture: str) -> Record | None:
         """What was written of a picture, the last time that it was done."""
-        if picture not in self._places:
-            return None
-        self._stream.seek(self._places[picture][1])
+        return self._line(self._places[picture][1]) if picture in self._places else None
+
+    def _line(self, place: int) -> Record:
+        self._stream.seek(place)
         return json.loads(self._stream.readline())
 
     def _append(self, record: Mapping[str, Any]) -> int:
@@ -107,26 +105,28 @@ class Journal:
     def _read(self) -> None:
         """All whole lines; what a kill left of the last one goes, and so do the files it was in the middle of."""
         place = 0
+        begun: dict[str, Record] = {}
         self._stream.seek(0)
         for line in self._stream:
             record = _parsed(line)
             if record is None:
                 break
-            self._take(record, place)
+            self._take(record, place, begun)
             place += len(line)
         self._stream.truncate(place)
-        if self._begun is not None:
-            _sweep(self.folder, self._begun)
+        for unfinished in begun.values():
+            _sweep(self.folder, unfinished)
 
-    def _take(self, record: Record, place: int) -> None:
+    def _take(self, record: Record, place: int, begun: dict[str, Record]) -> None:
+        """A line's part in what is known. begun: by their pictures the lines of those that were begun and not finished."""
         if "asked" in record:
             self.facts = record
         elif "begin" in record:
             self._names.update(name.casefold() for name in record["files"].values())
-            self._begun = record
+            self._begins[record["begin"]], begun[record["begin"]] = place, record
         elif "picture" in record:
             self._places[record["picture"]] = (record["mark"], place)
-            self._begun = None
+            begun.pop(record["picture"], None)
 
     def _lock(self) -> None:
         """One run at a time: two would take the same names. Let go by the system itself, also where the process is killed."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Container
 from pathlib import Path
 from types import TracebackType
 
@@ -130,11 +131,11 @@ def _settle(folder: Path) -> None:
             os.close(number)
 
 
-def free(folder: Path, name: str) -> str:
-    """A name that no file in the folder has: masks.csv, masks-2.csv, ..."""
+def free(folder: Path, name: str, promised: Container[str] = ()) -> str:
+    """A name that no file in the folder has and that is promised to none: masks.csv, masks-2.csv, ..."""
     stem, dot, ending = name.rpartition(".")
     count, wanted = 1, name
-    while (folder / wanted).exists():
+    while wanted in promised or (folder / wanted).exists():
         count += 1
         wanted = f"{stem}-{count}{dot}{ending}"
     return wanted

@@ -1,5 +1,6 @@
 """What became of the pictures of a run: counted from its journal, and written as a table of scores."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,4 +89,11 @@ def _join(paths: Sequence[Path], journal: Journal, folder: Path) -> None:
 
     names = [record["files"]["coco"] for _, record in _records(paths, journal) if record.get("files")]
     with OutputFolder(folder) as out:
-        out.write(journal.facts["coco"], joined(json.loads((folder / name).read_bytes()) for name in names))
+        out.write(journal.facts["coco"], joined(_annotations(folder, names)))
+
+
+def _annotations(folder: Path, names: Sequence[str]) -> Iterator[Any]:
+    """What the files of these names hold; one that a person took away or damaged is left out."""
+    for name in names:
+        with contextlib.suppress(OSError, ValueError):
+            yield json.loads((folder / name).read_bytes())

@@ -175,6 +175,16 @@ def test_other_words_or_settings_are_another_run_and_take_nothing_away(folder, t
     assert "(words)" in third.news and third.table == "masks.csv" and len(files(out)) == 24
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_run_that_was_killed_does_not_take_the_table_of_the_next(folder, tmp_path):
+    out = tmp_path / "out"
+    assert killed(folder, out, 5) == signal.SIGKILL
+    assert go(folder, out, settings=MaskSettings(grow=1)).table == "masks-2.csv"
+    other = (out / "masks-2.csv").read_bytes()
+    assert go(folder, out).table == "masks.csv" and len(table(out)) == 4
+    assert (out / "masks-2.csv").read_bytes() == other
+
+
 def test_what_is_not_found_may_be_left_out(folder, tmp_path):
     for choice in ("skip", "fail"):
         report = go(folder, tmp_path / choice, not_found=choice)
@@ -209,6 +219,15 @@ def test_annotations_of_all_pictures_are_one_data_set(folder, tmp_path):
     data = json.loads((tmp_path / "out/masks_coco.json").read_bytes())
     assert [one["file_name"] for one in data["images"]] == ["p1.png", "p2.png", "p3.png", "p4.png"]
     assert [one["image_id"] for one in data["annotations"]] == [1, 2, 4]
+
+
+def test_annotations_that_a_person_took_away_are_left_out_of_the_data_set(folder, tmp_path):
+    go(folder, tmp_path / "out", save=("coco",))
+    (tmp_path / "out/p1_coco.json").unlink()
+    (tmp_path / "out/p2_coco.json").write_text("{")
+    go(folder, tmp_path / "out", save=("coco",))
+    data = json.loads((tmp_path / "out/masks_coco.json").read_bytes())
+    assert [one["file_name"] for one in data["images"]] == ["p3.png", "p4.png"]
 
 
 def test_two_processes_do_not_work_in_one_folder(folder, tmp_path):
@@ -305,6 +324,36 @@ def test_after_a_kill_at_any_file_nothing_is_lost_or_done_twice(folder, tmp_path
     assert (report.found, report.before, find.asked) == (3, (at - 1) // 3, 4 - (at - 1) // 3)
     assert files(out) == files(whole) and table(out) == table(whole)
     assert not list(out.rglob("*.part"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_bad_files_tried_again_after_a_kill_do_not_change_the_names_of_the_picture_it_cut_short(folder, tmp_path):
+    (folder / "p0.png").write_bytes(b"no picture")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    go(folder, whole)
+    assert killed(folder, out, 5) == signal.SIGKILL
+    go(folder, out)
+    assert files(out) == files(whole) and not list(out.rglob("*.part"))
+
+
+def test_a_picture_whose_saving_failed_keeps_its_names(folder, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("ldznet_ext.saving.exports.overlay", lambda *_: 1 / 0)
+        assert go(folder, tmp_path / "out").defects == 4
+    assert go(folder, tmp_path / "out").found == 3
+    assert set(files(tmp_path / "out")) == {
+        f"p{n}_{kind}.png" for n in range(1, 5) for kind in ("mask", "prob", "overlay")
+    }
+
+
+def test_a_picture_named_as_the_data_set_is_told_apart_from_it(folder, tmp_path):
+    (folder / "p4.png").rename(folder / "masks.png")
+    out, save = tmp_path / "out", ("mask", "coco")
+    for _ in range(2):
+        go(folder, out, save=save)
+        data = json.loads((out / "masks_coco.json").read_bytes())
+        assert [one["file_name"] for one in data["images"]] == ["masks.png", "p1.png", "p2.png", "p3.png"]
+        assert (out / "masks-2_mask.png").is_file() and (out / "masks-2_coco.json").is_file()
 
 
 def test_memory_does_not_grow_with_the_pictures(folder, tmp_path):
