@@ -1,9 +1,9 @@
 """Values of fields, checked one by one: each function takes what JSON brought and gives it back as it is used, or refuses it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.api.limits import MAX_CLICKS, MAX_EXPRESSIONS, MAX_NAMES, TooLargeError
+from ldznet_ext.api.limits import MAX_CLICKS, MAX_EXPRESSIONS, MAX_MEGAPIXELS, MAX_NAMES, TooLargeError
 from ldznet_ext.errors import OptionError, PhraseError
 from ldznet_ext.paint import LONGEST_SIDE, SIDE
 from ldznet_ext.prompt.parse import parse
@@ -73,9 +73,23 @@ def _is_click(point: Any) -> bool:
 
 def read_edits(given: Any) -> "Edits":
     """What was done by hand."""
-    from ldznet_ext.masks.edits import Edits
+    from ldznet_ext.masks.edits import DRAWN, Edits
 
+    for name in DRAWN:
+        _check_drawn(name, given.get(name) if isinstance(given, Mapping) else None)
     return Edits.from_mapping(given)
+
+
+def _check_drawn(name: str, mask: Any) -> None:
+    """Refuse a drawn mask that no picture taken here could have, before it is unpacked: few letters stand for any size."""
+    size = mask.get("size") if isinstance(mask, Mapping) else None
+    if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(type(side) is int for side in size):
+        return  # it is refused for that
+    if size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
+        raise TooLargeError(
+            f'The drawn mask "{name}" has over {MAX_MEGAPIXELS} megapixels, which no picture here may have; expected one of the '
+            "picture's size, so draw it on that."
+        )
 
 
 def read_prompt(given: Any) -> str:

@@ -94,6 +94,16 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
         read_picture(sent(Image.new("1", (6000, 6000))))
 
 
+@pytest.mark.parametrize("name", ["add", "erase", "only"])
+@pytest.mark.parametrize("side", [14_000, 10**4000])
+def test_a_drawn_mask_that_no_picture_could_have_is_refused_before_it_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch, name: str, side: int
+) -> None:
+    monkeypatch.setattr("ldznet_ext.masks.edits.decode", lambda mask: pytest.fail("it was unpacked"))
+    with pytest.raises(TooLargeError, match=f'"{name}" has over 32 megapixels'):
+        read_masks(body(edits={name: {"size": [side, side], "counts": "0"}}))
+
+
 def test_pictures_are_bounded_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MAX_TOGETHER", 0.02)
     assert len(read_masks(body()).images) == 1
