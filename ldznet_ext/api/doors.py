@@ -54,7 +54,7 @@ class Doors:
         if self.token is None and not is_loopback(_name_of(f"//{host}")):
             return f"The request asks for the host {host:.60}; expected localhost or 127.0.0.1, so use that address."
         own = {host.lower()} | ({headers.get("x-forwarded-host", host).lower()} if self.token else set())
-        if origin is not None and urlsplit(origin).netloc.lower() not in own:
+        if origin is not None and _place_of(origin) not in own:
             return (
                 f"The request comes from a page of {origin:.60}; expected one of this server, so call from elsewhere."
             )
@@ -83,6 +83,14 @@ def _name_of(address: str) -> str:
         return urlsplit(address).hostname or ""
     except ValueError:
         return ""
+
+
+def _place_of(origin: str) -> str | None:
+    """Host and port of a page's origin, not in capitals; None where it is no address at all."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _cookie(header: str) -> str:

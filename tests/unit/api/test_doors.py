@@ -47,7 +47,7 @@ def test_a_name_that_was_made_to_point_here_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:7860", ""]
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:7860", "", "http://["]
 )
 @pytest.mark.parametrize("token", [None, TOKEN])
 def test_a_page_of_another_address_is_refused(origin: str, token: str | None) -> None:
