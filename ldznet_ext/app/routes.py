@@ -4,6 +4,7 @@ Everything of a page lies under its handle, which nobody can guess; nothing is c
 the app's own assets.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,14 +76,14 @@ def router(room: Room, example: Example) -> APIRouter:
     @made.post("/{handle}/like-in")
     async def like_in(handle: str, request: Request) -> Response:
         form = await request.form(max_files=asking.MOST_PICTURES)
-        files = [
-            (each.filename or "", await each.read()) for _, each in form.multi_items() if isinstance(each, UploadFile)
-        ]
+        sent = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
+        # a little more than is taken: a file too large is refused and not read to its end
+        files = [(each.filename or "", await each.read(actions.LARGEST + 1)) for each in sent]
         return await run_in_threadpool(_answer, lambda: _told(asking.like_in(room, handle, files)))
 
     @made.post("/{handle}/do/{what}")
     async def do(handle: str, what: str, request: Request) -> Response:
-        given = await request.json()
+        given = _json(await _body(request))
         return await run_in_threadpool(_answer, lambda: _told(_done(room, example, handle, what, given)))
 
     return made
@@ -132,6 +133,14 @@ def _file(name: str, content: bytes) -> Response:
     kind = KINDS.get(name.rpartition(".")[2], "application/octet-stream")
     told = f"attachment; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=kind, headers={**PRIVATE, "Content-Disposition": told})
+
+
+def _json(content: bytes) -> Any:
+    """What was sent; None, which no action takes, where it is no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 async def _body(request: Request) -> bytes:

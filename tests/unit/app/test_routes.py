@@ -10,7 +10,7 @@ pytest.importorskip("httpx", reason="FastAPI's client for tests needs httpx")
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from ldznet_ext.app import asking, routes
+from ldznet_ext.app import actions, asking, routes
 from ldznet_ext.app.example import Example
 from ldznet_ext.app.page_guard import PageGuard
 from ldznet_ext.app.room import Room
@@ -61,6 +61,12 @@ def test_an_unknown_action_is_a_sentence(client: TestClient, page: str, what: st
     assert answer.status_code == 400 and "reload" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+def test_what_is_no_json_is_a_sentence(client: TestClient, page: str, content: bytes) -> None:
+    answer = client.post(f"/app/{page}/do/go", content=content)
+    assert answer.status_code == 400 and "reload" in answer.json()["error"]
+
+
 def test_a_picture_is_opened_by_its_bytes(client: TestClient, page: str) -> None:
     told = client.post(f"/app/{page}/open?name=sea.png", content=png(np.zeros((4, 7, 3), np.uint8))).json()
     assert told["size"] == [4, 7] and told["name"] == "sea"
@@ -70,6 +76,22 @@ def test_other_pictures_are_searched(client: TestClient, room: Room, page: str) 
     asking.find(room, page, "fox")
     files = [("files", (f"{name}.png", png(np.zeros((6, 8, 3), np.uint8)))) for name in "ab"]
     assert client.post(f"/app/{page}/like-in", files=files).json()["history"] == ["Example", "fox", "a", "b"]
+
+
+def test_of_a_file_too_large_no_more_is_read_than_tells_it(
+    client: TestClient, room: Room, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking.find(room, page, "fox")
+    monkeypatch.setattr(actions, "LARGEST", 1000)
+    lengths: list[int] = []
+    monkeypatch.setattr(
+        asking,
+        "read_picture",
+        lambda content, name: lengths.append(len(content)) or actions.read_picture(content, name),
+    )
+    told = client.post(f"/app/{page}/like-in", files=[("files", ("a.png", bytes(5000)))]).json()
+
+    assert "MB; expected less" in told["message"] and lengths == [1001]
 
 
 def test_a_file_is_named_for_the_disk(client: TestClient, room: Room, page: str) -> None:
