@@ -16,13 +16,15 @@ function asking(...values) {
   return values
 }
 
-// After anything was asked: everything that is shown follows from this one answer.
-async function told(answer) {
+// After anything was asked: everything that is shown follows from this one answer. waited: the page waited for it; what a quick
+// hand does meanwhile ends no wait.
+async function told(answer, waited = true) {
   if (!answer) return
+  if (waited && !answer.busy) waiting.end()
+  if (answer.handle === now.handle && answer.revision < now.revision) return hear(post("show")) // a newer answer overtook it
   const before = { ...now }
   Object.assign(now, { preparing: false }, answer)
   if (!begun) begin()
-  waiting.end()
   document.body.classList.toggle("ldz-answered", now.answered)
   controls.fill(now.settings)
   type("ldz-words", now.words)
@@ -36,17 +38,17 @@ async function told(answer) {
   enable("redo", now.at + 1 < now.history.length)
   enable("compare", now.before)
   enable("clear", now.drawn)
-  try { await stage.show(now, before) } catch (error) { wrong(error) }
+  try { await stage.show(now, before) } catch (error) { wrong(error, waited) }
   document.body.dataset.revision = now.revision
   if (now.parts.length && !now.answered && stage.view.name === "overlay") { stage.choose("regions"); looked = true }
   else if (now.answered && looked) { stage.choose("overlay"); looked = false }
   if (answer.preparing) hear(post("begin"), true)
 }
 
-// What one of our own routes answers.
+// What one of our own routes answers. long: the page waits for it.
 function hear(promise, long = false) {
   if (long) waiting.begin()
-  promise.then(told).catch(wrong)
+  promise.then(answer => told(answer, long)).catch(error => wrong(error, long))
 }
 
 function begin() {
@@ -106,8 +108,7 @@ const actions = {
 
 function take(file) {
   if (!file) return
-  waiting.begin()
-  hear(send(file))
+  hear(send(file), true)
 }
 
 function dropping() {
@@ -166,9 +167,9 @@ function say(html) {
   })))
 }
 
-function wrong(error) {
-  waiting.end()
+function wrong(error, waited = true) {
   const lost = error instanceof TypeError
+  if (waited || lost) waiting.end()
   const made = element("p", { textContent: lost ? says.lost : error.message })
   $("ldz-message").replaceChildren(element("div", { className: "ldznet-message ldznet-complaint", role: "alert" }, made))
 }

@@ -31,19 +31,25 @@ export async function sendAll(files) {
 }
 
 async function read(answer) {
+  return (await fine(answer)).json()
+}
+
+export async function blob(url) {
+  return (await fine(await fetch(url))).blob()
+}
+
+export async function bitmap(url) {
+  return createImageBitmap(await blob(url))
+}
+
+// An answer that is none of refusal.
+async function fine(answer) {
   if (answer.status === 404) { // the work is no longer kept: begin anew, and say so
     sessionStorage.setItem("ldznet-gone", "yes")
     location.reload()
   }
-  const told = await answer.json()
-  if (!answer.ok) throw new Error(told.error)
-  return told
-}
-
-export async function bitmap(url) {
-  const answer = await fetch(url)
   if (!answer.ok) throw new Error((await answer.json()).error)
-  return createImageBitmap(await answer.blob())
+  return answer
 }
 
 export function element(tag, properties = {}, ...children) {
