@@ -66,13 +66,17 @@ def page(room: Room, example: Example) -> gr.Blocks:
                     gr.HTML(stage.alike())
                 with gr.Accordion(strings.SAVE, open=True, elem_id="ldz-saving"):
                     gr.HTML(stage.save())
-                _model(wires)
+                models = _model(wires)
 
         def begin() -> tuple[str, dict[str, Any]]:
             fresh = room.open(example.work())
             return fresh, {**show(room, fresh), "preparing": not example.ready.is_set()}
 
         wires.told(blocks.load(begin, None, [handle, answer], show_progress="hidden"))
+        # what was put into the folders since the start is there as soon as the page is loaded anew
+        blocks.load(
+            lambda: gr.Dropdown(**_listed(room)), None, [models], show_progress="hidden", api_name="list_models"
+        )
     blocks.queue(default_concurrency_limit=None)
     return blocks
 
@@ -176,15 +180,21 @@ def _sampling(prefix: str) -> tuple[gr.Textbox, gr.Number, gr.Slider]:
     return negative, seed, steps
 
 
-def _model(wires: Wires) -> None:
+def _model(wires: Wires) -> gr.Dropdown:
     with gr.Accordion(strings.MODEL, open=False, elem_id="ldz-models"):
-        listed = [(f"{each.name}  ({each.bytes / 1e6:,.0f} MB)", each.name) for each in wires.room.desk.models()]
-        model = gr.Dropdown(
-            listed, value=listed[0][1] if listed else None, label=strings.MODEL, show_label=False, elem_id="ldz-choose"
-        )
+        model = gr.Dropdown(**_listed(wires.room), label=strings.MODEL, show_label=False, elem_id="ldz-choose")
         gr.HTML(f'<p class="ldz-hint">{strings.LOAD_HELP}</p>')
         do = gr.Button(strings.LOAD, elem_id="ldz-load")
     wires.ask([do.click], asking.load, [model], "load")
+    return model
+
+
+def _listed(room: Room) -> dict[str, Any]:
+    """The models there are now, each with its size; chosen is the one that is loaded."""
+    models = room.desk.models()
+    listed = [(f"{each.name}  ({each.bytes / 1e6:,.0f} MB)", each.name) for each in models]
+    chosen = next((each.name for each in models if each.loaded), listed[0][1] if listed else None)
+    return {"choices": listed, "value": chosen}
 
 
 def _repainted(room: Room, handle: str, prompt: str, negative: str, seed: float, steps: float, strength: float) -> Any:

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from ldznet_ext.app import example
-from ldznet_ext.app.page import mount_page
+from ldznet_ext.app.page import mount_page, page
 from ldznet_ext.app.room import Room
+from ldznet_ext.hosts.library import Loadable
 from tests.unit.app.conftest import FakeDesk
 
 
@@ -37,3 +38,14 @@ def test_nothing_that_the_page_loads_is_elsewhere(html: str) -> None:
 
 def test_our_scripts_and_words_are_in_it(html: str) -> None:
     assert "app/assets/desk.js" in html and "window.ldzSays" in html
+
+
+def test_a_model_that_was_added_since_the_start_is_listed(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = page(Room(desk), example.Example(desk))  # type: ignore[arg-type]
+    fresh = (*desk.models(), Loadable(name="fresh", family="", bytes=2_000_000, loaded=True))
+    monkeypatch.setattr(desk, "models", lambda: fresh)
+    on_load = next(each for each in made.fns.values() if each.api_name == "list_models")
+    listed = on_load.fn()
+
+    assert ("load" in {event for _, event in on_load.targets}) and on_load.outputs[0].elem_id == "ldz-choose"
+    assert listed.choices[-1] == ("fresh  (2 MB)", "fresh") and listed.value == "fresh"
