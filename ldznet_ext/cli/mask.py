@@ -94,7 +94,8 @@ def read(args: argparse.Namespace) -> Wish:
     pictures, words = divided(args.given, recipe_given=args.source is not None)
     if args.source is not None:
         recipe = _recipe(args.source)
-        settings = MaskSettings.from_mapping({**recipe.settings.to_mapping(), **settings.to_mapping()})
+        changed = {**settings.to_mapping(), **{name: given[name] for name in options.said(args) if name in given}}
+        settings = MaskSettings.from_mapping({**recipe.settings.to_mapping(), **changed})
         words = words or recipe.words
         pictures = pictures or (_its_picture(args.source, recipe),)
     if not pictures or not words:

@@ -39,7 +39,28 @@ def add_setting(parser: argparse._ActionsContainer, option: Option) -> None:
     else:
         kind, sign = {WHOLE: (whole, "N"), NUMBER: (number, "X")}.get(option.kind, (str, "NAME"))
         more: dict[str, Any] = {"choices": option.choices} if option.choices else {"type": kind, "metavar": sign}
-        parser.add_argument(f"--{flag}", dest=option.name, default=option.default, help=option.help, **more)
+        parser.add_argument(
+            f"--{flag}", dest=option.name, action=_Said, default=option.default, help=option.help, **more
+        )
+
+
+class _Said(argparse.Action):
+    """Stores a value, and that it was said: where a recipe is repeated, the default that is said replaces the recipe's."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.said = (*said(namespace), self.dest)
+
+
+def said(args: argparse.Namespace) -> tuple[str, ...]:
+    """The names of the settings that a call gives a value, be it the default."""
+    return getattr(args, "said", ())
 
 
 def add_model(parser: argparse._ActionsContainer) -> None:

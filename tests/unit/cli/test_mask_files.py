@@ -89,6 +89,13 @@ def test_words_and_settings_may_be_changed_while_repeating(ldznet, fake, photo):
     assert fake.asked[1][1] == (("tail",), {"method": "ldznet", "threshold": 0.4, "refine": True})
 
 
+def test_a_default_that_is_said_replaces_what_the_recipe_says(ldznet, fake, photo, tmp_path):
+    ldznet("mask", photo, "fox", "--grow", "-2", "--feather", "2", "--cut", "hysteresis")
+    ldznet("mask", "--from", "my photo_mask.png", "--grow", "0", "--cut", "fixed", "-o", "out")
+    settings = read(tmp_path / "out/my photo_mask.png").settings
+    assert (settings.grow, settings.feather, settings.cut) == (0, 2, "fixed")
+
+
 def test_what_was_drawn_by_hand_is_repeated(ldznet, fake, photo, tmp_path):
     from ldznet_ext.masks.edits import Edits
 
