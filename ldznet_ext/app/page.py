@@ -45,6 +45,7 @@ def mount_page(app: "FastAPI", room: Room, example: Example) -> None:
         ssr_mode=False,
         show_error=False,
         favicon_path=str(ASSETS / "icon.svg"),
+        max_file_size=1,  # byte: Gradio would write what is sent to it to the disk, and no component here takes a file
     )
 
 

@@ -40,6 +40,15 @@ def test_our_scripts_and_words_are_in_it(html: str) -> None:
     assert "app/assets/desk.js" in html and "window.ldzSays" in html
 
 
+def test_gradio_takes_no_files(desk: FakeDesk) -> None:
+    app = FastAPI()
+    mount_page(app, Room(desk), example.Example(desk))  # type: ignore[arg-type]
+    with TestClient(app) as client:
+        answer = client.post("/gradio_api/upload", files=[("files", ("a.png", bytes(100)))])
+
+    assert answer.status_code == 413
+
+
 def test_a_model_that_was_added_since_the_start_is_listed(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     made = page(Room(desk), example.Example(desk))  # type: ignore[arg-type]
     fresh = (*desk.models(), Loadable(name="fresh", family="", bytes=2_000_000, loaded=True))
