@@ -143,7 +143,6 @@ def for_browser() -> dict[str, object]:
         "gone": GONE,
         "copied": COPIED,
         "copy": COPY,
-        "auto": AUTO,
         "working": WORKING,
         "unfamiliar": UNFAMILIAR,
         "unfamiliarBrush": UNFAMILIAR_BRUSH,
