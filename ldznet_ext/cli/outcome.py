@@ -35,7 +35,9 @@ def write_masks(
     from ldznet_ext.saving.exports import EXPORTS, Item
     from ldznet_ext.saving.recipe import recipe_of
 
-    settings = MaskSettings(seed=result.provenance.get("seed", 0))
+    how = result.provenance
+    threshold = how.get("threshold") if how.get("threshold") != how.get("mask_threshold") else None
+    settings = MaskSettings(seed=how.get("seed", 0), refine=how.get("refined", True), threshold=threshold)
     recipe = recipe_of(picture, result, settings, name=source, backbone=backbone)
     item = Item(picture=picture, mask=to_eight_bits(result.mask), prob=result.prob, recipe=recipe, stem=stem)
     return {kind: out.write(f"{stem}{EXPORTS[kind].suffix}", EXPORTS[kind].make(item)) for kind in KINDS}

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ldznet_ext.cli import engine
 from ldznet_ext.cli.like import unique_stems
+from ldznet_ext.saving.recipe import read
 
 KEYS = ["picture", "size", "method", "model", "familiar", "phrases", "files", "seconds", "unet_calls", "instances"]
 
@@ -25,7 +26,8 @@ def search(fake, monkeypatch):
             asked["pictures"].append(picture)
             fake.score = min(0.99, picture.shape[1] / 100)
             found = fake.segment(picture, [marked.name], backbone)
-            return replace(found, provenance={"own_picture": np.array_equal(picture, marked.picture)})
+            how = {"mask_threshold": 0.5, "threshold": settings["threshold"] or 0.5, "refined": settings["refine"]}
+            return replace(found, provenance={**how, "own_picture": np.array_equal(picture, marked.picture)})
 
         return seek
 
@@ -76,6 +78,15 @@ def test_without_json_a_short_report(ldznet, search, photo, mask):
         "Wrote my photo_mask.png, my photo_prob.png, my photo_overlay.png.",
     ]
     assert (search["threshold"], search["refine"]) == (0.3, False)
+
+
+def test_its_recipe_says_how_it_was_cut(ldznet, search, photo, mask, tmp_path):
+    ldznet("like", photo, "--example", mask)
+    settings = read(tmp_path / "my photo_mask.png").settings
+    assert (settings.threshold, settings.refine) == (None, True)
+    ldznet("like", photo, "--example", mask, "--threshold", "0.3", "--no-refine")
+    settings = read(tmp_path / "my photo_mask.png").settings
+    assert (settings.threshold, settings.refine) == (0.3, False)
 
 
 def test_a_folder_is_searched_and_what_is_no_picture_is_listed(ldznet, search, photo, mask, folder, tmp_path):
