@@ -21,13 +21,15 @@ PLAIN = {"grow": 0, "feather": 0.0, "invert": False, "holes": False, "soft": Fal
 
 
 def draw(moment: Moment, points: Sequence[tuple[float, float]], radius: float, *, erase: bool, snap: bool) -> Moment:
-    """The moment with a stroke added to its mask, or taken from it."""
+    """The moment with a stroke added to its mask, or taken from it: the mask that is seen, so the other way round while that is
+    inverted, for what the hand does comes before.
+    """
     if snap:
         fresh = brush.snapped(moment.picture, points, radius)
     else:
         fresh = brush.stroke(points, radius, moment.size)
     add, gone = moment.edits.add, moment.edits.erase
-    if erase:
+    if erase != moment.settings.invert:
         edits = replace(moment.edits, add=_without(add, fresh), erase=_with(gone, fresh))
     else:
         edits = replace(moment.edits, add=_with(add, fresh), erase=_without(gone, fresh))

@@ -195,3 +195,14 @@ def test_a_defect_is_a_sentence_too(room: Room, page: str, desk: FakeDesk) -> No
     told = asking.find(room, page, "fox")
 
     assert "went wrong inside" in told["message"] and "<tensor>" not in told["message"]
+
+
+@pytest.mark.parametrize("erase", [False, True])
+def test_a_stroke_does_the_same_to_what_is_seen_while_it_is_inverted(room: Room, page: str, erase: bool) -> None:
+    asking.find(room, page, "fox")
+    actions.cut(room, page, {"invert": True})
+    x, y = (6, 1) if erase else (1, 0)
+    before = mask(room, page)[y, x]
+    actions.stroke(room, page, [(x, y)], 0.4, erase=erase, snap=False)
+
+    assert (before, mask(room, page)[y, x]) == ((255, 0) if erase else (0, 255))
