@@ -41,14 +41,19 @@ def change(room: Room, handle: str, do: Callable[[], Step]) -> Answer:
     try:
         step = do()
         work = room.works.change(handle, step)
-    except CancelledError:
-        return show(room, handle, remark(strings.CANCELLED))
-    except LdznetError as error:
-        return show(room, handle, complaint(error))
     except Exception as error:
-        log.exception("LD-ZNet's app")
-        return show(room, handle, complaint(strings.FAILED.format(kind=type(error).__name__, error=error)))
+        return show(room, handle, excuse(error))
     return _tell(room, handle, work)
+
+
+def excuse(error: Exception) -> str:
+    """What is told of something that was refused, cancelled or failed, as HTML; of a failure the log has the rest."""
+    if isinstance(error, CancelledError):
+        return remark(strings.CANCELLED)
+    if isinstance(error, LdznetError):
+        return complaint(error)
+    log.error("LD-ZNet's app", exc_info=error)
+    return complaint(strings.FAILED.format(kind=type(error).__name__, error=error))
 
 
 def quick(room: Room, handle: str, do: Callable[[], Step]) -> Answer:

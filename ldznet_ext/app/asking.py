@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldznet_ext.app import strings
-from ldznet_ext.app.actions import Answer, Step, change, now, read_picture, show
+from ldznet_ext.app.actions import Answer, Step, change, excuse, now, read_picture, show
 from ldznet_ext.app.drawing import mask_of
 from ldznet_ext.app.example import Example
 from ldznet_ext.app.room import Room
 from ldznet_ext.app.work import Moment, Work
 from ldznet_ext.errors import LdznetError, OptionError
 from ldznet_ext.masks.edits import Edits
-from ldznet_ext.ui.messages import complaint, remark
+from ldznet_ext.ui.messages import remark
 from ldznet_ext.watch import Watch
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def load(room: Room, handle: str, name: str) -> Answer:
     try:
         with room.running.watch(handle) as watch:
             about = room.desk.load(name, watch)
-    except LdznetError as error:
-        return show(room, handle, complaint(error))
+    except Exception as error:
+        return show(room, handle, excuse(error))
     return show(room, handle, remark(strings.LOADED.format(model=about.model)))
 
 

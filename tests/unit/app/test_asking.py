@@ -132,6 +132,11 @@ def test_another_model_is_loaded_and_named(room: Room, page: str, desk: FakeDesk
     assert "There is no room" in asking.load(room, page, "tiny")["message"]
 
 
+def test_a_model_that_fails_to_load_is_told(room: Room, page: str, desk: FakeDesk) -> None:
+    desk.refuse = RuntimeError("a torn file")
+    assert "a torn file" in asking.load(room, page, "other")["message"]
+
+
 def test_what_is_refused_leaves_everything_as_it_was(room: Room, page: str, desk: FakeDesk) -> None:
     asking.find(room, page, "fox")
     desk.refuse = Refused("The model is away; expected one, so load it.")
