@@ -187,6 +187,7 @@ def load_head(
     """
     import torch
 
+    from ldznet_ext.nets.blocks import let_zeros_rest
     from ldznet_ext.segmenters.familiarity import Familiarity
 
     info = read_info(path)
@@ -202,6 +203,7 @@ def load_head(
     with uninitialised():
         head = build_from(info)
     fill(head, tensors, Path(path).name, HeadError, device=device, dtype=dtype or torch.float32)
+    let_zeros_rest(head)
     return head.eval().requires_grad_(False), info, Familiarity.from_arrays(statistics) if statistics else None
 
 

@@ -77,7 +77,12 @@ class Upsample(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """A transformer over the cells of a feature map, conditioned on text, with an outer residual."""
+    """A transformer over the cells of a feature map, conditioned on text, with an outer residual.
+
+    One that is `resting` adds nothing and is not computed; see `let_zeros_rest`.
+    """
+
+    resting = False
 
     def __init__(
         self, channels: int, context_dim: int, heads: int, *, linear: bool = False, feature_dim: int | None = None
@@ -94,7 +99,7 @@ class SpatialTransformer(nn.Module):
         self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b words d"], feature: Tensor | None = None
     ) -> Float[Tensor, "b c h w"]:
         """`feature` is for the variants that inject one; here it is not looked at."""
-        return x + self._transform(x, context, None)
+        return x if self.resting else x + self._transform(x, context, None)
 
     def _transform(self, x: Tensor, context: Tensor, pooled: Tensor | None) -> Tensor:
         height, width = x.shape[-2:]
@@ -123,6 +128,8 @@ class FeatureTransformer(SpatialTransformer):
     ) -> Float[Tensor, "b c h w"]:
         """`feature` (b or 1, c, h, w) is required; one row serves the whole batch."""
         assert feature is not None, "checked by the network before its first block"
+        if self.resting:
+            return x
         pooled = rearrange(self.attentionpool2D(feature), "b c n -> b n c")
         return x + self._transform(x, context, pooled.expand(x.shape[0], -1, -1))
 
@@ -139,3 +146,14 @@ class UNetBlock(nn.Sequential):
             else:
                 x = layer(x)
         return x
+
+
+def let_zeros_rest(network: nn.Module) -> None:
+    """Leave out of the pass every transformer whose last layer is zero: it would add nothing, at its full cost.
+
+    Where the latent grid is fine, attention among its cells costs more than all else; a head whose finest transformers are
+    zero is several times faster. One that learns again is woken by `resting = False`.
+    """
+    for module in network.modules():
+        if isinstance(module, SpatialTransformer):
+            module.resting = not any(parameter.any() for parameter in module.proj_out.parameters())

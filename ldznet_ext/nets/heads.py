@@ -1,6 +1,6 @@
 """Building a head by kind and preset, and starting it from a diffusion UNet's weights as the paper does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ from ldznet_ext.errors import HeadError
 
 # imported for their registration
 from ldznet_ext.nets import concat, ldznet, rgbnet  # noqa: F401
+from ldznet_ext.nets.blocks import SpatialTransformer
 from ldznet_ext.nets.presets import HeadPreset, get_preset
 from ldznet_ext.nets.registry import HEADS, get_head
 from ldznet_ext.nets.znet import ZNet
 
-__all__ = ["HEADS", "Started", "build_head", "start_from_unet"]
+__all__ = ["HEADS", "Started", "build_head", "put_to_rest", "start_from_unet"]
 
 ENTRY, EXIT = "input_blocks.0.0.", "out.2."
 
@@ -77,3 +78,27 @@ def _check_fit(head: ZNet, own: Mapping[str, Tensor], unet: Mapping[str, Tensor]
             f"Of the UNet's {len(unet)} names {len(inner)} fit the head '{head.preset.name}'; expected all, so "
             "use a UNet of the same shape in the CompVis layout."
         )
+
+
+@torch.no_grad()
+def put_to_rest(head: ZNet, places: Sequence[str]) -> None:
+    """Make the transformers at places such as "in.1" or "out.9" add nothing and learn nothing; wake all others."""
+    for module in head.modules():
+        if isinstance(module, SpatialTransformer):
+            module.resting = False
+    for place in places:
+        for layer in _block(head, place).children():
+            if isinstance(layer, SpatialTransformer):
+                for parameter in layer.proj_out.parameters():
+                    parameter.zero_()
+                layer.requires_grad_(False).resting = True
+
+
+def _block(head: ZNet, place: str) -> torch.nn.Module:
+    side, _, number = place.partition(".")
+    blocks = {"in": head.input_blocks, "out": head.output_blocks}.get(side)
+    if blocks is None or not number.isdigit() or int(number) >= len(blocks):
+        raise HeadError(
+            f"A transformer at '{place}' was to rest; expected a place such as in.1 or out.9, so correct it."
+        )
+    return blocks[int(number)]
