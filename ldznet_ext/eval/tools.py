@@ -119,9 +119,10 @@ def train_head(sticker_sd: Path, kind: str, seed: int, budget: Budget, out: Path
     from ldznet_ext.train.recipe import load_recipe
 
     recipe = load_recipe(HEAD_RECIPE).with_budget(minutes=budget.minutes, steps=budget.steps)
-    model = {**recipe.model, "head": kind, "sticker_sd": str(sticker_sd)}
+    model = {**recipe.model, "head": kind, "sticker_sd": str(sticker_sd), "rest": []}
     data = {**recipe.data, "styles": [TRAIN_STYLE], "calibration_scenes": 96, "calibration_paintings": 0}
-    recipe = replace(recipe, seed=recipe.seed + seed, start="", model=model, data=data)
+    loss = {**recipe.loss, "contrast": 0.0}  # by masks alone, as in the paper
+    recipe = replace(recipe, seed=recipe.seed + seed, start="", model=model, data=data, loss=loss)
     folder = train(build_task(recipe), recipe, out.with_suffix(""))
     shutil.copyfile(_exported(folder, kind), out)
 

@@ -1,10 +1,10 @@
-"""`ldznet train autoencoder|text|diffusion|head|classifier`: read a recipe, choose the task, run the loop."""
+"""`ldznet train autoencoder|text|diffusion|names|head|classifier`: read a recipe, choose the task, run the loop."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-KINDS = ("autoencoder", "text", "diffusion", "head", "classifier")
+KINDS = ("autoencoder", "text", "diffusion", "names", "head", "classifier")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +51,8 @@ def build_task(recipe):
         from ldznet_ext.train.text import TextTask as Task
     elif recipe.kind == "diffusion":
         from ldznet_ext.train.diffusion import DiffusionTask as Task
+    elif recipe.kind == "names":
+        from ldznet_ext.train.names import NamesTask as Task
     elif recipe.kind == "classifier":
         from ldznet_ext.train.classifier import ClassifierTask as Task
     else:

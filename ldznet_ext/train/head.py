@@ -21,10 +21,11 @@ from transformers import CLIPTokenizer
 from ldznet_ext.convert.layouts import unet_to_compvis
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import last_tap
-from ldznet_ext.nets.heads import build_head, start_from_unet
+from ldznet_ext.nets.heads import build_head, put_to_rest, start_from_unet
 from ldznet_ext.train.autoencoder import to_bytes
 from ldznet_ext.train.calibration import TIMESTEP, calibrate
-from ldznet_ext.train.latents import encode
+from ldznet_ext.train.contrast import Vocabulary, contrast, descend
+from ldznet_ext.train.latents import CachedLatents, encode
 from ldznet_ext.train.painter import Painter, load_networks, schedule
 from ldznet_ext.train.phrased import PhrasedScenes
 from ldznet_ext.train.recipe import Phase, Recipe
@@ -52,6 +53,14 @@ class HeadTask:
         else:
             self.module = build_head(model["head"], model["preset"])
             start_from_unet(self.module, unet_to_compvis(self.unet.state_dict()))
+        put_to_rest(self.module, model.get("rest", ()))
+        self.cache = Path(model.get("cache_folder", "runs/latents"))
+        self.contrast = recipe.loss.get("contrast", 0.0)
+        self.vocabulary = Vocabulary.read(self.states, self.painter.tokens) if self.contrast else None
+
+    def states(self, texts: list[str]) -> Tensor:
+        """(b 77 c) last hidden states, where the text encoder is."""
+        return self.encode_text(texts, self.text.device)
 
     @property
     def head(self):
@@ -61,33 +70,56 @@ class HeadTask:
     def dataset(self, phase: Phase) -> Dataset:
         data = self.recipe.data
         common = {"seed": self.recipe.seed, "size": phase.size, "styles": self.styles, "each": data["phrases_each"]}
-        return PhrasedScenes(window=phase.window, kinds=data.get("kinds"), **common)
+        common |= {"window": phase.window, "kinds": data.get("kinds"), "labels": bool(self.contrast)}
+        return PhrasedScenes(latents=self.cached(phase.size), **common)
+
+    def cached(self, size: int) -> Tensor | None:
+        """(scenes 4 h w): the latents that the diffusion model was trained on, in all styles, as many as `cache` asks for."""
+        scenes = self.recipe.data.get("cache", {}).get(str(size), 0)
+        if not scenes or self.styles or self.head.reads != "latent":
+            return None
+        common = {"seed": self.recipe.seed, "size": size, "concepts": "known"}
+        return CachedLatents(self.cache, vae=self.vae, count=scenes, **common).latents
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")
         words = [words for scene in zip(*batch["phrases"], strict=True) for words in scene]
         each = batch["masks"].shape[1]
         captions = [text for text in batch["caption"] for _ in range(each)]
-        logits = self.logits(batch["pixels"], words, captions, noise)
+        source = batch["latent"] if "latent" in batch else self.source(batch["pixels"])
+        logits = self.answer(source, words, captions, noise)
         bce = F.binary_cross_entropy_with_logits(logits, target)
         overlap = _dice_loss(logits, target)
-        return {"loss": bce + self.recipe.loss["dice"] * overlap, "bce": bce.detach(), "dice": overlap.detach()}
+        parts = {"bce": bce, "dice": self.recipe.loss["dice"] * overlap}
+        shown = {"bce": bce.detach(), "dice": overlap.detach()}
+        if self.vocabulary is not None:
+            context = self.vocabulary.texts(len(source), noise).to(source.device)
+            queries = descend(self.head, source, context)
+            told, right = contrast(self.head, queries, self.vocabulary.draw(noise), batch["areas"])
+            parts["contrast"] = self.contrast * told
+            shown |= {"contrast": told.detach(), "named": right}
+        return {"loss": sum(parts.values()), **shown}
+
+    def source(self, pixels: Tensor) -> Tensor:
+        """What the head reads of pictures (n 3 h w)."""
+        return pixels if self.head.reads == "pixels" else encode(self.vae.to(pixels.device), pixels).to(pixels.device)
 
     def logits(self, pixels: Tensor, words: list[str], captions: list[str], noise: torch.Generator) -> Tensor:
         """Logits (n*k 1 h w) of k phrases for each of n pictures (n 3 h w), phrases of a picture in a row."""
-        device, count = pixels.device, len(words)
+        return self.answer(self.source(pixels), words, captions, noise)
+
+    def answer(self, source: Tensor, words: list[str], captions: list[str], noise: torch.Generator) -> Tensor:
+        """Logits (n*k 1 h w) of k phrases for each of n sources, phrases of a source in a row."""
+        device, count = source.device, len(words)
         context = self.encode_text(words, device)
-        each = count // len(pixels)
-        if self.head.reads == "pixels":
-            return self.module(pixels.repeat_interleave(each, 0), context)
-        latent = encode(self.vae.to(device), pixels).to(device).repeat_interleave(each, 0)
+        source = source.repeat_interleave(count // len(source), 0)
         if not self.head.taps:
-            return self.module(latent, context)
+            return self.module(source, context)
         by_caption = torch.rand(count, generator=noise) < self.recipe.data["caption_features"]
         timesteps = torch.randint(*TIMESTEPS, (count,), generator=noise)
-        scatter = torch.randn(latent.shape, generator=noise)
+        scatter = torch.randn(source.shape, generator=noise)
         guides = [c if swap else w for c, w, swap in zip(captions, words, by_caption, strict=True)]
-        return self.module(latent, context, self.features(latent, guides, timesteps, scatter))
+        return self.module(source, context, self.features(source, guides, timesteps, scatter))
 
     @torch.no_grad()
     def features(self, latent: Tensor, texts: list[str], timesteps: Tensor, scatter: Tensor) -> dict[str, Tensor]:

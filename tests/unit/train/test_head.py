@@ -94,11 +94,11 @@ def test_phrases_stay_with_their_picture_and_mask(sticker_folder, monkeypatch):
     items = [data[n] for n in range(3)]
     seen = {}
 
-    def logits(pixels, words, captions, noise):
+    def answer(source, words, captions, noise):
         seen.update(words=words, captions=captions)
         return torch.zeros(6, 1, 64, 64)
 
-    monkeypatch.setattr(task, "logits", logits)
+    monkeypatch.setattr(task, "answer", answer)
     task.loss(default_collate(items), torch.Generator(), 0.0)
     assert seen["words"] == [text for item in items for text in item["phrases"]]
     assert seen["captions"] == [item["caption"] for item in items for _ in range(2)]
