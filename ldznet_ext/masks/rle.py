@@ -44,7 +44,10 @@ def decode(mapping: Any) -> np.ndarray:
     height, width = size
     if height * width > MOST_PIXELS:
         raise _damaged(f"it has {height * width:,} pixels", f"at most {MOST_PIXELS:,}")
-    lengths = _lengths(mapping.get("counts"))
+    counts = mapping.get("counts")
+    if isinstance(counts, (str, bytes, list, tuple)) and len(counts) > LONGEST * (height * width + 1):
+        raise _damaged(f"it has {len(counts):,} counts for {height * width:,} pixels", "a run for each pixel at most")
+    lengths = _lengths(counts)
     if lengths.size and (lengths.min() < 0 or lengths.max() > MOST_PIXELS):
         raise _damaged("a run has an impossible length", "lengths from 0 to the number of pixels")
     if (total := int(lengths.sum())) != height * width:

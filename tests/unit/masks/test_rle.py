@@ -56,6 +56,8 @@ def test_any_mask_comes_back(mask: np.ndarray) -> None:
         ({"size": [2, 3], "counts": "23"}, "its runs have 5 pixels together; expected 6"),
         ({"size": [2, 3], "counts": "2é1"}, "foreign character|impossible|together"),
         ({"size": [2, 3], "counts": "23~"}, "foreign character"),
+        ({"size": [2, 3], "counts": "0" * 57}, "57 counts for 6 pixels; expected a run for each pixel at most"),
+        ({"size": [2, 3], "counts": [0] * 57}, "57 counts for 6 pixels"),
         ({"size": [2, 3], "counts": "23Q"}, "break off"),
         ({"size": [2, 3], "counts": "7O"}, "impossible length"),
         ({"size": [2, 3], "counts": "oooooooooo0"}, "too long"),
