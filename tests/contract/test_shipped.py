@@ -57,7 +57,6 @@ def test_objects_of_the_test_scenes_are_mostly_found(shipped: StandaloneBackbone
     assert np.mean([answer.status == FOUND for answer in found]) > 0.5
 
 
-@pytest.mark.xfail(strict=True, reason="the first shipped UNet's pooled features do not tell noise from scenes")
 def test_noise_is_unfamiliar_and_nothing_is_found_in_it(shipped: StandaloneBackbone) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     result = segment(noise, ["fox", "owl"], backbone=shipped)
