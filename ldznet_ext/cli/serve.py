@@ -7,6 +7,8 @@ from ldznet_ext.cli import console, options
 from ldznet_ext.errors import OptionError
 
 EXTRA = ("gradio", "fastapi", "uvicorn")
+EVERYWHERE = ("0.0.0.0", "::", "")
+"""Hosts that are no address to call: every network of this machine."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     address = _address(serving.host, port)
 
     def ready() -> None:
-        console.tell(f"{'The app' if serving.page else 'The API'} is at {address}  (Ctrl-C ends it)")
+        others = f", for others at {_outside(port)}" if serving.host in EVERYWHERE else ""
+        console.tell(f"{'The app' if serving.page else 'The API'} is at {address}{others}  (Ctrl-C ends it)")
         if args.browser and serving.page and sys.stdout.isatty():
             _open(address)
 
@@ -49,8 +52,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _address(host: str, port: int) -> str:
-    name = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    name = "127.0.0.1" if host in EVERYWHERE else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+
+
+def _outside(port: int) -> str:
+    """What other machines of the network may call this one by."""
+    import socket
+
+    return f"http://{socket.gethostname()}:{port}/"
 
 
 def _open(address: str) -> None:
