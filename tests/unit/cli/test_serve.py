@@ -19,9 +19,9 @@ pytest.importorskip("uvicorn", reason="the app needs uvicorn: `make app` install
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--host", "0.0.0.0"], "there is no token"),
-        (["--host", "0.0.0.0", "--token", "short"], "at least 8"),
-        (["--port", "70000"], "cannot be had"),
+        (["--no-page", "--host", "0.0.0.0"], "there is no token"),
+        (["--no-page", "--host", "0.0.0.0", "--token", "short"], "at least 8"),
+        (["--no-page", "--port", "70000"], "cannot be had"),
         (["--no-page", "--port", "0", "--model", "no-such-model"], "does not exist"),
         (["--no-page", "--port", "0", "--device", "abacus"], None),
     ],
