@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ldznet_ext.hosts.desk import StandaloneDesk
 
 PICTURE = Path(__file__).parent / "assets" / "example.webp"
-PROMPT = "a fox in the sea, sunset, night, a blue sky"
+PROMPT = "a fox in the sea, sunset, night, snow"
 WORDS = "fox"
 LOOK = 0.1
 """Seconds between two looks at whether somebody who waits was cancelled."""
