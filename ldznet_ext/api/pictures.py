@@ -75,11 +75,9 @@ def to_base64(data: bytes) -> str:
 
 def png(array: "np.ndarray") -> str:
     """uint8 (h w), (h w 3) or (h w 4), or uint16 (h w), as a PNG in base64."""
-    from PIL import Image
+    from ldznet_ext.saving.png import png as encoded
 
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG")
-    return to_base64(stream.getvalue())
+    return to_base64(encoded(array))
 
 
 def _bytes(text: Any, what: str) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ldznet_ext.app.seen import scale_of, scaled, seen
@@ -16,9 +15,6 @@ from ldznet_ext.errors import OptionError
 from ldznet_ext.masks.edits import Edits
 from ldznet_ext.request import OPTION, MaskSettings
 from ldznet_ext.result import FOUND, Segmentation
-
-QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-"""It is read once, by a browser on the same machine."""
 
 
 def mask_of(moment: Moment, cuts: Mapping[str, Any] | None = None, edits: Edits | None = None) -> np.ndarray:
@@ -64,14 +60,6 @@ def parts_of(moment: Moment) -> np.ndarray:
             labels[better] = number
             np.copyto(best, phrase.prob, where=better)
     return labels
-
-
-def png(array: np.ndarray) -> bytes:
-    """uint8 (h w) or (h w 3) RGB as a PNG."""
-    done, data = cv2.imencode(".png", array if array.ndim == 2 else array[..., ::-1], QUICK)
-    if not done:
-        raise OptionError("The picture could not be written as PNG; expected one of at most 65,535 pixels a side.")
-    return data.tobytes()
 
 
 def _cut(result: Segmentation | None) -> float:

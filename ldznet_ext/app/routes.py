@@ -22,6 +22,7 @@ from ldznet_ext.app.room import Room
 from ldznet_ext.app.seen import seen
 from ldznet_ext.app.work import Moment
 from ldznet_ext.errors import LdznetError, OptionError
+from ldznet_ext.saving.png import png
 
 PREFIX = "/app"
 ASSETS = Path(__file__).parent / "assets"
@@ -126,7 +127,7 @@ def _told(answer: dict[str, Any]) -> Response:
 
 
 def _picture(array: Any) -> Response:
-    return Response(drawing.png(array), media_type="image/png", headers=PRIVATE)
+    return Response(png(array, quick=True), media_type="image/png", headers=PRIVATE)
 
 
 def _file(name: str, content: bytes) -> Response:

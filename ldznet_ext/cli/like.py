@@ -56,14 +56,15 @@ def pictures_in(folder: str, *, without: str) -> list[Path]:
 
     Left out are hidden files, the example's mask, and what an earlier search left of a picture that is there.
     """
+    from ldznet_ext.saving.listing import made_of
+
     try:
         files = sorted(path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as error:
         raise DataError(
             f"The folder '{folder}' cannot be read ({error.strerror or error}); expected one with pictures, so check it."
         ) from None
-    stems = {stem_of(path) for path in files}
-    ours = {f"{stem}_{kind}.png" for stem in stems for kind in outcome.KINDS}
+    ours = made_of(files)
     found = [path for path in files if path.name not in ours and not _same(path, Path(without))]
     if not found:
         raise DataError(f"The folder '{folder}' holds no file to search; expected pictures, so name another.")

@@ -14,15 +14,6 @@ DETAIL = 6
 """Deviations above this many pixels are blurred at a smaller size: nothing finer than the deviation is left anyway."""
 
 
-def shape(
-    mask: np.ndarray, *, grow: int = 0, feather: float = 0.0, invert: bool = False, holes: bool = False
-) -> np.ndarray:
-    """A mask, bool (h w), as uint8 (h w) 0..255: first without holes where asked, then grown, feathered and inverted."""
-    mask = fill_holes(mask) if holes else mask
-    soft = blur(to_grey(grown(mask, grow)), feather)
-    return 255 - soft if invert else soft
-
-
 def to_grey(mask: np.ndarray) -> np.ndarray:
     """A bool mask (h w), or float32 probabilities 0..1 (NaN counts as 0), as uint8 0..255."""
     if mask.dtype == bool:

@@ -48,6 +48,11 @@ def mark_of(path: Path) -> list[int] | None:
     return [state.st_size, state.st_mtime_ns]
 
 
+def made_of(files: Iterable[Path]) -> set[str]:
+    """The names of what is saved of such pictures beside them, unless a pattern says otherwise."""
+    return {f"{stem_of(path)}{kind.suffix}" for path in files for kind in KINDS.values()}
+
+
 def _spread(given: Path) -> list[Path]:
     """A file as it is; the pictures of a folder."""
     if not os.path.isdir(given):
@@ -58,6 +63,5 @@ def _spread(given: Path) -> list[Path]:
         raise DataError(
             f"The folder '{given}' cannot be read ({error.strerror or error}); expected one with pictures, so check it."
         ) from None
-    stems = {stem_of(path) for path in files}
-    ours = {f"{stem}{kind.suffix}" for stem in stems for kind in KINDS.values()} | files_in(given)
+    ours = made_of(files) | files_in(given)
     return [path for path in files if path.name not in ours]

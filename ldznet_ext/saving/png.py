@@ -15,14 +15,18 @@ from ldznet_ext.errors import OutputError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = len(SIGNATURE) + 4 + 4 + 13 + 4
 """Bytes of the signature and of the header, which is always first and always 13 bytes long."""
+_QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _CODES = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 
 
-def png(array: np.ndarray, texts: dict[str, str] | None = None) -> bytes:
-    """uint8 (h w), uint16 (h w), uint8 RGB (h w 3) or RGBA (h w 4) as a PNG's bytes; texts by keyword, which is plain letters."""
+def png(array: np.ndarray, texts: dict[str, str] | None = None, *, quick: bool = False) -> bytes:
+    """uint8 (h w), uint16 (h w), uint8 RGB (h w 3) or RGBA (h w 4) as a PNG's bytes; texts by keyword, which is plain letters.
+
+    quick: packed least, for what is read once, by a browser on the same machine.
+    """
     if array.ndim == 3:
         array = cv2.cvtColor(array, _CODES[array.shape[2]])
-    done, encoded = cv2.imencode(".png", array)
+    done, encoded = cv2.imencode(".png", array, _QUICK if quick else [])
     if not done:
         raise OutputError("A picture could not be encoded as PNG; expected enough memory, so use a smaller one.")
     content = encoded.tobytes()

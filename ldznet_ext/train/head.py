@@ -161,10 +161,10 @@ class HeadTask:
             "caption": [item["caption"] for item in items],
         }
 
-    def export(self, folder: Path, recipe: Recipe) -> None:
-        """Calibrate on val scenes and write `<kind>-sticker.safetensors`."""
+    def info(self, recipe: Recipe) -> HeadInfo:
+        """What the head's file says of it, but for its calibration."""
         preset = self.head.preset
-        info = HeadInfo(
+        return HeadInfo(
             kind=self.head.kind,
             family=preset.family,
             preset=preset.name,
@@ -174,8 +174,11 @@ class HeadTask:
             recipe=json.dumps(recipe.as_dict()),
             commit=_commit(),
         )
+
+    def export(self, folder: Path, recipe: Recipe) -> None:
+        """Calibrate on val scenes and write `<kind>-sticker.safetensors`."""
         counts = {"scenes": recipe.data["calibration_scenes"], "paintings": recipe.data["calibration_paintings"]}
-        info, familiarity = calibrate(self, info, **counts)
+        info, familiarity = calibrate(self, self.info(recipe), **counts)
         save_head(folder / f"{self.head.kind}-sticker.safetensors", self.head.state_dict(), info, familiarity)
 
 

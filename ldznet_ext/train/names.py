@@ -4,7 +4,6 @@ Masks alone teach names slowly; see `contrast`. Here only the input blocks run, 
 sixth of the cost of a head's step, and every cell of every window is a lesson.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ldznet_ext.train.head import HeadTask
 from ldznet_ext.train.latents import CELL
 from ldznet_ext.train.recipe import Phase, Recipe
 from ldznet_ext.train.windows import window_around
-from ldznet_ext.weights import HeadInfo, save_head
+from ldznet_ext.weights import save_head
 from ldznet_ext.world.concepts import held_out
 from ldznet_ext.world.scenes import scene
 
@@ -141,15 +140,4 @@ class NamesTask(HeadTask):
 
     def export(self, folder: Path, recipe: Recipe) -> None:
         """Write `<kind>-start.safetensors`, for a head recipe's `start`."""
-        preset = self.whole.preset
-        info = HeadInfo(
-            kind=self.whole.kind,
-            family=preset.family,
-            preset=preset.name,
-            taps=tuple(self.whole.taps),
-            native_grid=(preset.grid, preset.mid_grid),
-            timestep=400,
-            recipe=json.dumps(recipe.as_dict()),
-            commit="unknown",
-        )
-        save_head(folder / f"{self.whole.kind}-start.safetensors", self.whole.state_dict(), info, None)
+        save_head(folder / f"{self.whole.kind}-start.safetensors", self.whole.state_dict(), self.info(recipe), None)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,9 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.hosts.desk import StandaloneDesk
+from tests.served import served
 
-uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed: the app brings it")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: the app brings it")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 pytest.importorskip("fastapi", reason="fastapi is not installed: the app brings it")
 
@@ -30,14 +30,8 @@ TOLD = ("words", "status", "score", "box", "area", "terms", "mask", "prob", "fam
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Where Sticker-SD is served."""
-    server = uvicorn.Server(uvicorn.Config(application(StandaloneDesk()), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/ldznet/v1"
-    server.should_exit = True
-    thread.join(20)
+    with served(application(StandaloneDesk())) as address:
+        yield f"http://{address}/ldznet/v1"
 
 
 def ask(address: str, number: int) -> dict[str, Any]:

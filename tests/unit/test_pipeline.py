@@ -13,7 +13,7 @@ from PIL import Image
 
 from ldznet_ext.errors import HeadError, MethodError, OptionError, PhraseError, PictureError
 from ldznet_ext.hosts.standalone import StandaloneBackbone, load_backbone
-from ldznet_ext.masks.shape import shape
+from ldznet_ext.masks.shape import blur, grown, to_grey
 from ldznet_ext.pipeline import apply, rethreshold, segment
 from ldznet_ext.request import MaskSettings, SegmentRequest
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, Segmentation
@@ -127,7 +127,7 @@ def test_settings_are_applied_without_asking_again(backbone: StandaloneBackbone)
     result = _find(backbone, ["fox", "owl"], method, threshold=0.999)
     np.testing.assert_array_equal(apply(result, MaskSettings()), 255 * rethreshold(result).mask.astype(np.uint8))
     settings = MaskSettings(threshold=0.2, grow=-3, feather=2, invert=True)
-    expected = shape(rethreshold(result, 0.2).mask, grow=-3, feather=2, invert=True)
+    expected = 255 - blur(to_grey(grown(rethreshold(result, 0.2).mask, -3)), 2)
     np.testing.assert_array_equal(apply(result, settings), expected)
     assert expected.min() == 0 < 255 == expected.max() and len(method.asked) == 1
 

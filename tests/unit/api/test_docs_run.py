@@ -4,8 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,9 +13,10 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.hosts.desk import StandaloneDesk
+from tests.served import served
 from tests.tiny import picture
 
-uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed: the app brings it")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: the app brings it")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
 from ldznet_ext.api.server import application  # noqa: E402
@@ -38,14 +37,8 @@ def address(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     monkeypatch.setenv("LDZNET_TOKEN", "a-long-token")
     monkeypatch.chdir(tmp_path)
     Image.fromarray(picture()).save("fox.png")
-    server = uvicorn.Server(uvicorn.Config(application(StandaloneDesk()), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with served(application(StandaloneDesk())) as address:
+        yield address
 
 
 def test_python_as_it_stands(address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from ldznet_ext.app import drawing
 from ldznet_ext.app.work import Moment
 from ldznet_ext.errors import OptionError
 from ldznet_ext.request import MaskSettings
+from ldznet_ext.saving.png import png
 from tests.unit.app.conftest import FOX, SIZE, SNOW, segmentation
 
 
@@ -53,7 +54,7 @@ def test_a_png_brings_back_the_same_pixels() -> None:
     grey = np.arange(48, dtype=np.uint8).reshape(6, 8)
     colours = np.dstack([grey, grey + 50, grey + 100])
     for array in (grey, colours):
-        back = cv2.imdecode(np.frombuffer(drawing.png(array), np.uint8), cv2.IMREAD_UNCHANGED)
+        back = cv2.imdecode(np.frombuffer(png(array), np.uint8), cv2.IMREAD_UNCHANGED)
         np.testing.assert_array_equal(back if array.ndim == 2 else back[..., ::-1], array)
 
 

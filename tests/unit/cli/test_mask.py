@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ldznet_ext.cli import engine, mask
-from ldznet_ext.masks.shape import shape
+from ldznet_ext.masks.shape import blur, grown, to_grey
 from ldznet_ext.request import OPTION
 
 KEYS = ["picture", "size", "method", "model", "familiar", "phrases", "files", "seconds", "unet_calls"]
@@ -182,7 +182,7 @@ def test_the_mask_is_shaped_and_the_answers_stay(ldznet, fake, photo, tmp_path):
     shaped = ldznet("mask", photo, "fox", "--grow", "-2", "--feather", "1.5", "--invert", "--json", "-o", "out").json
     assert shaped["phrases"] == plain["phrases"]
     before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("my photo_mask.png", "out/my photo_mask.png"))
-    np.testing.assert_array_equal(after, shape(before > 0, grow=-2, feather=1.5, invert=True))
+    np.testing.assert_array_equal(after, 255 - blur(to_grey(grown(before > 0, -2)), 1.5))
     assert len(np.unique(after)) > 2
     assert fake.asked[1][1][1] == {"method": "auto", "threshold": None, "refine": True}
 
