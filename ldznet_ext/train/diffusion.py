@@ -20,7 +20,8 @@ from torch.utils.data import Dataset
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldznet_ext.train.latents import CachedLatents, CaptionedScenes, encode
-from ldznet_ext.train.painter import Painter, StickerSD, load_networks, schedule
+from ldznet_ext.train.noise import gaussian
+from ldznet_ext.train.painter import Painter, StickerSD, load_networks, schedule, tokens_of
 from ldznet_ext.train.recipe import Phase, Recipe
 from ldznet_ext.train.text import build_text_encoder
 from ldznet_ext.train.tokenizer import tokens_seen, write_tokenizer
@@ -56,6 +57,17 @@ def build_sticker_sd(model: dict[str, Any]) -> StickerSD:
     return StickerSD(unet, text)
 
 
+class Tokenised(Dataset):
+    """Samples with the "tokens" (77,) of their caption: many captions take the training process longer than its step."""
+
+    def __init__(self, samples: Dataset, tokenizer: CLIPTokenizer) -> None:
+        self.samples, self.tokenizer = samples, tokenizer
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self.samples[index]
+        return {**sample, "tokens": tokens_of(self.tokenizer, [sample["caption"]])[0]}
+
+
 class DiffusionTask:
     """Predict the noise in a latent from its caption."""
 
@@ -80,20 +92,24 @@ class DiffusionTask:
         common = {"seed": self.recipe.seed, "size": phase.size, "concepts": data["concepts"]}
         count = data["cache"].get(str(phase.size), 0)
         if count:
-            return CachedLatents(self.folder, vae=self.vae, count=count, window=phase.window, **common)
-        return CaptionedScenes(**common)
+            vae = self.vae.to(next(self.module.parameters()).device)
+            cached = CachedLatents(
+                self.folder, vae=vae, count=count, window=phase.window, workers=self.recipe.workers, **common
+            )
+            return Tokenised(cached, self.tokenizer)
+        return Tokenised(CaptionedScenes(**common), self.tokenizer)
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         device = next(self.module.parameters()).device
         latent = batch["latent"] if "latent" in batch else encode(self.vae.to(device), batch["pixels"]).to(device)
         count = len(latent)
         dropped = torch.rand(count, generator=noise) < self.recipe.loss["empty_captions"]
-        captions = ["" if drop else text for drop, text in zip(dropped, batch["caption"], strict=True)]
+        tokens = torch.where(dropped[:, None].to(device), self.painter.tokens([""]).to(device), batch["tokens"])
         timesteps = torch.randint(0, 1000, (count,), generator=noise)
-        epsilon = torch.randn(latent.shape, generator=noise).to(device)
+        epsilon = gaussian(latent.shape, noise, device)
         level = self.alphas[timesteps].to(device)[:, None, None, None]
         noisy = level.sqrt() * latent + (1 - level).sqrt() * epsilon
-        output = self.module(noisy, timesteps.to(device), self.painter.tokens(captions).to(device)).float()
+        output = self.module(noisy, timesteps.to(device), tokens).float()
         error = F.mse_loss(output, epsilon, reduction="none").mean((1, 2, 3))
         signal = self.alphas[timesteps] / (1 - self.alphas[timesteps])
         weight = loss_weight(signal, self.recipe.loss["snr_cap"]).to(device)

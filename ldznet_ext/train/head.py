@@ -26,6 +26,7 @@ from ldznet_ext.train.autoencoder import to_bytes
 from ldznet_ext.train.calibration import TIMESTEP, calibrate
 from ldznet_ext.train.contrast import Vocabulary, contrast, descend
 from ldznet_ext.train.latents import CachedLatents, encode
+from ldznet_ext.train.noise import gaussian
 from ldznet_ext.train.painter import Painter, load_networks, schedule
 from ldznet_ext.train.phrased import PhrasedScenes
 from ldznet_ext.train.recipe import Phase, Recipe
@@ -45,6 +46,7 @@ class HeadTask:
         _frozen(networks)
         self.unet, self.text = networks.unet, networks.text_encoder
         self.painter = Painter(networks, self.vae, CLIPTokenizer.from_pretrained(folder / "tokenizer"))
+        self.ids: dict[str, Tensor] = {}
         self.styles = tuple(recipe.data["styles"]) or None
         self.alphas = schedule().alphas_cumprod
         torch.manual_seed(recipe.seed)
@@ -79,7 +81,7 @@ class HeadTask:
         if not scenes or self.styles or self.head.reads != "latent":
             return None
         common = {"seed": self.recipe.seed, "size": size, "concepts": "known"}
-        return CachedLatents(self.cache, vae=self.vae, count=scenes, **common).latents
+        return CachedLatents(self.cache, vae=self.vae, count=scenes, workers=self.recipe.workers, **common).latents
 
     def loss(self, batch: dict[str, Any], noise: torch.Generator, progress: float) -> dict[str, Tensor]:
         target = rearrange(batch["masks"], "n k h w -> (n k) 1 h w")
@@ -117,7 +119,7 @@ class HeadTask:
             return self.module(source, context)
         by_caption = torch.rand(count, generator=noise) < self.recipe.data["caption_features"]
         timesteps = torch.randint(*TIMESTEPS, (count,), generator=noise)
-        scatter = torch.randn(source.shape, generator=noise)
+        scatter = gaussian(source.shape, noise, device)
         guides = [c if swap else w for c, w, swap in zip(captions, words, by_caption, strict=True)]
         return self.module(source, context, self.features(source, guides, timesteps, scatter))
 
@@ -134,7 +136,13 @@ class HeadTask:
     @torch.no_grad()
     def encode_text(self, texts: list[str], device: torch.device) -> Tensor:
         """(b 77 c) last hidden states."""
-        return self.text.to(device)(self.painter.tokens(texts).to(device)).last_hidden_state
+        return self.text.to(device)(self.tokens(texts).to(device)).last_hidden_state
+
+    def tokens(self, texts: list[str]) -> Tensor:
+        """(b 77) token ids; phrases come again and again, so each is read once."""
+        if new := [text for text in dict.fromkeys(texts) if text not in self.ids]:
+            self.ids.update(zip(new, self.painter.tokens(new), strict=True))
+        return torch.stack([self.ids[text] for text in texts])
 
     def sheet(self) -> np.ndarray:
         """Rows: picture, then truth and probability of each of its phrases."""

@@ -19,11 +19,14 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ldznet_ext.errors import OptionError
+from ldznet_ext.train.loading import loader, rounds, unpacked
 from ldznet_ext.train.windows import CELL, window_around
 from ldznet_ext.world.captions import caption
 from ldznet_ext.world.scenes import Scene, cut_out, generator, scene
 
 VARIANTS = 4
+TOGETHER = 32
+"""Scenes that are encoded at a time."""
 WINDOW = 128
 """Side of the part of a picture around an object, in pixels."""
 
@@ -59,17 +62,18 @@ class CachedLatents(Dataset):
 
     SHARD = 2048
 
-    def __init__(self, folder: Path, *, vae, count: int, seed: int, size: int, concepts: str, window: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, vae, count: int, seed: int, size: int, concepts: str, window: int = 0, workers: int = 0
+    ) -> None:
         self.count, parts, captions, views = count, [], [], []
         source = CaptionedScenes(seed=seed, size=size, concepts=concepts)
         folder.mkdir(parents=True, exist_ok=True)
-        starts = range(0, count, self.SHARD)
-        for start in tqdm(starts, desc=f"latents of {count} scenes at {size}", disable=_complete(folder, starts)):
-            path = folder / f"{size}_{start:07d}.safetensors"
-            indices = range(start, min(count, start + self.SHARD))
+        shards = {}
+        for indices in rounds(range(count), self.SHARD):
             meta = {"seed": str(seed), "concepts": concepts, "count": str(len(indices)), "vae": _mark(vae)}
-            if not _fits(path, meta):
-                _encode_shard(path, source, vae, indices, meta)
+            shards[folder / f"{size}_{indices.start:07d}.safetensors"] = (indices, meta)
+        _encode_missing(shards, source, vae, workers)
+        for path in shards:
             parts.append(load_file(path)["latent"])
             words = json.loads(path.with_suffix(".json").read_text())
             captions += words["captions"]
@@ -94,10 +98,6 @@ class CachedLatents(Dataset):
         return {"latent": latent.float(), "caption": captions[turn % len(captions)]}
 
 
-def _complete(folder: Path, starts: range) -> bool:
-    return len(list(folder.glob("*.safetensors"))) >= len(starts)
-
-
 def _mark(vae) -> str:
     """Changes with the encoder and the scale, not with the decoder."""
     first = next(vae.parameters()).detach().float().cpu().numpy()
@@ -112,21 +112,45 @@ def _fits(path: Path, meta: dict[str, str]) -> bool:
         return file.metadata() == meta
 
 
-def _encode_shard(
-    path: Path, source: CaptionedScenes, vae, indices: range, meta: dict[str, str], batch: int = 16
+def _encode_missing(
+    shards: dict[Path, tuple[range, dict[str, str]]], source: CaptionedScenes, vae, workers: int
 ) -> None:
-    latents, captions, views = [], [], []
-    for start in range(indices.start, indices.stop, batch):
-        scenes = [source.scene(i) for i in range(start, min(indices.stop, start + batch))]
-        captions += [[caption(painted, variant) for variant in range(VARIANTS)] for painted in scenes]
-        views += [_views(painted) for painted in scenes]
-        pixels = torch.stack([pixels_of(painted.picture) for painted in scenes])
-        with torch.autocast(next(vae.parameters()).device.type, dtype=torch.bfloat16):  # several times faster
-            latents.append(encode(vae, pixels).half().cpu())
-    path.with_suffix(".json").write_text(json.dumps({"captions": captions, "views": views}))
-    part = path.with_suffix(".part")
-    save_file({"latent": torch.cat(latents).contiguous()}, part, metadata=meta)
-    os.replace(part, path)
+    """Make the shards that are not there, {path: (indices, metadata)}; `workers` processes paint while this one encodes."""
+    missing = {path: shard for path, shard in shards.items() if not _fits(path, shard[1])}
+    turns = [turn for indices, _ in missing.values() for turn in rounds(indices, TOGETHER)]
+    if not turns:
+        return
+    device = next(vae.parameters()).device
+    painted = iter(loader(_Painted(source), workers=workers, batch_sampler=turns, collate_fn=_together))
+    for path, (indices, meta) in tqdm(missing.items(), desc="scenes to latents", unit=" shards"):
+        latents, captions, views = [], [], []
+        for _ in rounds(indices, TOGETHER):
+            pixels, told, seen = next(painted)
+            captions += told
+            views += seen
+            with torch.autocast(device.type, dtype=torch.bfloat16):  # several times faster
+                latents.append(encode(vae, unpacked({"pixels": pixels}, device)["pixels"]).half().cpu())
+        path.with_suffix(".json").write_text(json.dumps({"captions": captions, "views": views}))
+        part = path.with_suffix(".part")
+        save_file({"latent": torch.cat(latents).contiguous()}, part, metadata=meta)
+        os.replace(part, path)
+
+
+class _Painted(Dataset):
+    """Scenes with all that a shard keeps of them: (pixels as bytes, VARIANTS captions, views)."""
+
+    def __init__(self, source: CaptionedScenes) -> None:
+        self.source = source
+
+    def __getitem__(self, index: int) -> tuple[Tensor, list[str], list]:
+        painted = self.source.scene(index)
+        pixels = rearrange(torch.from_numpy(painted.picture), "h w c -> c h w")
+        return pixels, [caption(painted, variant) for variant in range(VARIANTS)], _views(painted)
+
+
+def _together(items: list[tuple[Tensor, list[str], list]]) -> tuple[Tensor, list[list[str]], list]:
+    pixels, captions, views = zip(*items, strict=True)
+    return torch.stack(pixels), list(captions), list(views)
 
 
 def _views(painted: Scene, each: int = 2) -> list[tuple[int, int, list[str]]]:

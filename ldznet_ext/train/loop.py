@@ -15,11 +15,12 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, is_torch_version
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 from tqdm import tqdm
 
 from ldznet_ext.train import checkpoint
 from ldznet_ext.train.checkpoint import Counters
+from ldznet_ext.train.loading import Packed, loader, unpacked
 from ldznet_ext.train.recipe import Phase, Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -128,16 +129,12 @@ class _Run:
         sampler = Stretch(self.counters.seen, self.accelerator.process_index, world)
         with self.accelerator.main_process_first():  # one process fills a cache, the others read it
             dataset = self.task.dataset(phase)
-        loader = DataLoader(
-            dataset,
-            batch_size=phase.batch,
-            sampler=sampler,
-            num_workers=self.recipe.workers,
-            persistent_workers=self.recipe.workers > 0,
-            pin_memory=self.accelerator.device.type != "cpu",
+        pinned = self.accelerator.device.type != "cpu"
+        batches = loader(
+            Packed(dataset), workers=self.recipe.workers, pinned=pinned, batch_size=phase.batch, sampler=sampler
         )
         clock = time.perf_counter() - self.counters.elapsed
-        for batch in loader:
+        for batch in batches:
             self._step(phase, batch)
             self.counters.step += 1
             self.counters.seen += phase.batch * world
@@ -164,8 +161,7 @@ class _Run:
             group["lr"] = rate * group["share"]
         seed = (self.recipe.seed * 1_000_003 + self.counters.step) * 64 + self.accelerator.process_index
         noise = torch.Generator().manual_seed(seed)
-        device = self.accelerator.device
-        batch = {k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+        batch = unpacked(batch, self.accelerator.device)
         with self.accelerator.autocast():
             losses = self.task.loss(batch, noise, self._progress())
         self.optimizer.zero_grad(set_to_none=True)
@@ -238,25 +234,24 @@ class _ema_in_place:
 
 
 class _Log:
-    """Running means to TensorBoard and to log.jsonl."""
+    """Running means to log.jsonl and, where it is installed, to TensorBoard."""
 
     def __init__(self, out: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(out / "tensorboard")
+        self.writer = _tensorboard(out / "tensorboard")
         self.file = (out / "log.jsonl").open("a", encoding="utf-8")
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, Any] = {}
         self.count = 0
         self.means: dict[str, float] = {}
 
     def add(self, step: int, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + (value.item() if isinstance(value, torch.Tensor) else value)
+        for name, value in values.items():  # sums stay where they are: to read one would make a GPU wait
+            self.sums[name] = self.sums.get(name, 0.0) + (value.detach() if isinstance(value, torch.Tensor) else value)
         self.count += 1
         if self.count == 50:
-            self.means = {name: value / self.count for name, value in self.sums.items()}
-            for name, value in self.means.items():
-                self.writer.add_scalar(name, value, step)
+            self.means = {name: float(value) / self.count for name, value in self.sums.items()}
+            if self.writer is not None:
+                for name, value in self.means.items():
+                    self.writer.add_scalar(name, value, step)
             self.file.write(json.dumps({"step": step, "time": round(time.time()), **self.means}) + "\n")
             self.file.flush()
             self.sums, self.count = {}, 0
@@ -265,8 +260,19 @@ class _Log:
         return " ".join(f"{name} {value:.4g}" for name, value in self.means.items())
 
     def picture(self, step: int, sheet: np.ndarray) -> None:
-        self.writer.add_image("samples", sheet, step, dataformats="HWC")
+        if self.writer is not None:
+            self.writer.add_image("samples", sheet, step, dataformats="HWC")
 
     def close(self) -> None:
-        self.writer.close()
+        if self.writer is not None:
+            self.writer.close()
         self.file.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A SummaryWriter, or None without the package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(folder)

@@ -49,6 +49,11 @@ def load_networks(folder: Path) -> StickerSD:
     return StickerSD(unet, CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32))
 
 
+def tokens_of(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
+    """(b 77) token ids, padded and cut as Stable Diffusion does."""
+    return tokenizer(texts, padding="max_length", truncation=True, max_length=POSITIONS, return_tensors="pt").input_ids
+
+
 class Painter:
     """Networks (also in accelerate's wrapper), autoencoder and tokenizer together: pictures from captions."""
 
@@ -57,10 +62,8 @@ class Painter:
         self.scheduler = schedule()
 
     def tokens(self, texts: list[str]) -> Tensor:
-        """(b 77) token ids, padded and cut as Stable Diffusion does."""
-        return self.tokenizer(
-            texts, padding="max_length", truncation=True, max_length=POSITIONS, return_tensors="pt"
-        ).input_ids
+        """(b 77) token ids, see `tokens_of`."""
+        return tokens_of(self.tokenizer, texts)
 
     @torch.no_grad()
     def sample(self, prompts: list[str], *, size: int, seed: int, steps: int = 20, guidance: float = 5.0) -> np.ndarray:
