@@ -169,7 +169,14 @@ def test_a_link_in_place_of_a_file_is_not_followed(tmp_path: Path):
         ("x.deb", b"PK\x03\x04" + bytes(100)),
         ("x.deb", _deb({"a": random.Random(0).randbytes(9000)})[:-3000]),
     ],
-    ids=["tgz cut", "no tar", "empty", "deb cut", "a zip", "deb without its end"],  # bytes hold the hour they were made at
+    ids=[
+        "tgz cut",
+        "no tar",
+        "empty",
+        "deb cut",
+        "a zip",
+        "deb without its end",
+    ],  # bytes hold the hour they were made at
 )
 def test_damaged_archives_are_one_sentence(tmp_path: Path, name: str, raw: bytes):
     (tmp_path / name).write_bytes(raw)
