@@ -5,11 +5,16 @@ Follows CompVis `ldm/modules/diffusionmodules/model.py`; parameter names are dif
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from ldznet_ext.hosts.tiling import encode_in_tiles, is_large
 from ldznet_ext.shapes import Float
+
+QUERIES = 4096
+"""Cells that look at all others at once: those of 512x512 pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +70,10 @@ class CellAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         cells = rearrange(self.group_norm(x), "b c h w -> b 1 (h w) c")
-        out = F.scaled_dot_product_attention(self.to_q(cells), self.to_k(cells), self.to_v(cells))
+        k, v = self.to_k(cells), self.to_v(cells)
+        # a part at a time: where no fused kernel is at hand, all scores of a large picture at once would be gigabytes
+        parts = self.to_q(cells).split(QUERIES, dim=2)
+        out = torch.cat([F.scaled_dot_product_attention(q, k, v) for q in parts], dim=2)
         return x + rearrange(self.to_out[0](out), "b 1 (h w) c -> b c h w", h=x.shape[2])
 
 
@@ -145,6 +153,10 @@ class Encoder(nn.Module):
         x = self.conv_in(x)
         for level in self.down_blocks:
             x = level(x)
+        return self.finish(x)
+
+    def finish(self, x: Float[Tensor, "b c lh lw"]) -> Float[Tensor, "b m lh lw"]:
+        """What follows the last level."""
         return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
 
 
@@ -185,8 +197,12 @@ class Autoencoder(nn.Module):
             self.post_quant_conv = nn.Conv2d(z, z, 1)
 
     def encode(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c lh lw"]:
-        """Pixels in [-1, 1] to the latent as the UNet sees it (times `scaling_factor`)."""
-        moments = self.encoder(pixels)
+        """Pixels in [-1, 1] to the latent as the UNet sees it (times `scaling_factor`); large ones go through in tiles.
+
+        Both sides are multiples of the factor; others leave the odd cells at the edge out.
+        """
+        even = not any(side % self.config.factor for side in pixels.shape[-2:])
+        moments = encode_in_tiles(self.encoder, pixels) if even and is_large(pixels) else self.encoder(pixels)
         if self.config.use_quant_conv:
             moments = self.quant_conv(moments)
         return moments.chunk(2, dim=1)[0] * self.config.scaling_factor
