@@ -155,11 +155,11 @@ class Backbone(Protocol):
         ...
 
 
-def load_backbone(source: Any = None, device: Any = None, dtype: Any = None) -> Backbone:
+def load_backbone(source: Any = None, device: Any = None, dtype: Any = None, *, offload: bool = False) -> Backbone:
     """Load a model for stand-alone use: see `hosts.standalone.load_backbone`."""
     from ldznet_ext.hosts.standalone import load_backbone as load
 
-    return load(source, device, dtype)
+    return load(source, device, dtype, offload=offload)
 
 
 def default_backbone() -> Backbone:

@@ -22,9 +22,9 @@ def open_backbone(args: argparse.Namespace) -> "Backbone":
     """The diffusion model the options name."""
     from ldznet_ext.backbone import default_backbone, load_backbone
 
-    if args.model is None and args.device is None and args.dtype is None:
+    if args.model is None and args.device is None and args.dtype is None and not args.offload:
         return default_backbone()
-    return load_backbone(args.model, args.device, args.dtype)
+    return load_backbone(args.model, args.device, args.dtype, offload=args.offload)
 
 
 def check_method(method: str) -> None:

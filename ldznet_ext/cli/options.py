@@ -76,6 +76,11 @@ def add_backbone(parser: argparse._ActionsContainer) -> None:
     )
     parser.add_argument("--device", help="where to compute, e.g. cpu (default: an accelerator if there is one)")
     parser.add_argument("--dtype", choices=DTYPES, help="number format (default: float32 on the CPU, else float16)")
+    parser.add_argument(
+        "--offload",
+        action="store_true",
+        help="keep the trained head in main memory, and on the device only while asked",
+    )
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,8 @@ class BaseBackbone:
     """What to do with pictures unlike those of training."""
     folder: Path | None = None
     """The folder that holds the model's own folder or file; its heads lie there. None for a host's model."""
+    offload: bool = False
+    """Whether a trained head waits in main memory between calls."""
 
     def __init__(self) -> None:
         self.caches = Caches()

@@ -48,7 +48,8 @@ class Painted:
 
 
 class StandaloneDesk:
-    """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use."""
+    """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use. device,
+    dtype, offload: as there."""
 
     def __init__(
         self,
@@ -56,10 +57,11 @@ class StandaloneDesk:
         *,
         device: "str | torch.device | None" = None,
         dtype: "str | torch.dtype | None" = None,
+        offload: bool = False,
     ) -> None:
-        self.memory, self.turns = Memory(), Turns()
+        self.memory, self.turns = Memory(on_cpu=True), Turns()
         self._chosen = model
-        self._placing: dict[str, Any] = {"device": device, "dtype": dtype}
+        self._placing: dict[str, Any] = {"device": device, "dtype": dtype, "offload": offload}
         self._backbone: StandaloneBackbone | None = None
 
     @property

@@ -30,9 +30,9 @@ class StandaloneBackbone(BaseBackbone):
 
     vae: Autoencoder
 
-    def __init__(self, parts: Parts, *, folder: Path | None = None) -> None:
+    def __init__(self, parts: Parts, *, folder: Path | None = None, offload: bool = False) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.offload = folder, offload
         if parts.unet.config.in_channels != parts.vae.config.latent_channels:
             raise ModelError(
                 f"{parts.name} has a UNet with {parts.unet.config.in_channels} input channels; expected "
@@ -105,19 +105,22 @@ def load_backbone(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     *,
+    offload: bool = False,
     watch: Watch = UNWATCHED,
 ) -> StandaloneBackbone:
     """Load a diffusion model.
 
     source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout; the name of
     either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
-    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. watch: told how much
-    of the weights has been read; a cancel stops between two tensors.
+    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. offload: a trained
+    head waits in main memory and is on the device only while it is asked. watch: told how much of the weights has been read; a
+    cancel stops between two tensors.
     """
     chosen = pick_device(device)
     kind = pick_dtype(dtype, chosen)
     path = find_source(source)
-    return StandaloneBackbone(_read(path, device=chosen, dtype=kind, watch=watch), folder=path.absolute().parent)
+    parts = _read(path, device=chosen, dtype=kind, watch=watch)
+    return StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

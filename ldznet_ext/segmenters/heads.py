@@ -4,6 +4,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,7 @@ from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.choice import fitting_heads, kinds_at_hand
 from ldznet_ext.segmenters.familiarity import Familiarity, pool_features
+from ldznet_ext.segmenters.lending import lent, offloads
 from ldznet_ext.segmenters.presence import presence_stats, raw_score
 from ldznet_ext.segmenters.view import View, features_of
 from ldznet_ext.weights import HeadInfo, load_head, read_info
@@ -27,7 +29,12 @@ if TYPE_CHECKING:
 
 CHUNK = 8
 """Phrases in one batch at the model's native size; larger pictures take fewer."""
-KEPT_HEADS = 3
+BUDGET = 300_000_000
+"""Bytes that a batch may hold at its peak in half precision, head and UNet pass: four phrases of SD 1.5's at 512x512."""
+HELD = 54
+"""Bytes a phrase holds at that peak for each latent cell and each channel of the finest level (docs/memory.md counts them)."""
+KEPT = 1 << 30
+"""Bytes of heads that stay loaded; the one used last does in any case, and a full-size one is then alone."""
 
 _heads: "OrderedDict[Any, tuple[ZNet, HeadInfo, Familiarity | None]]" = OrderedDict()
 _lock = threading.Lock()
@@ -92,17 +99,18 @@ class HeadSegmenter:
         source = self._source(backbone, view, clock)
         timestep = self.info.timestep if request.timestep is None else request.timestep
         maps, pooled, rows, calls = [], [], [], 0
-        for chunk in _chunks(phrases, view, backbone):
-            with clock("text"):
-                context = backbone.text(chunk)
-            with clock("unet"):
-                features, extra = self._features(backbone, view, chunk, timestep, request.seed)
-                pooled.append(self._pooled(features, source))
-            with clock("head"):
-                logits = self._logits(source, context, features)
-                maps.append(logits[:, 0].float().cpu().numpy())
-            calls += extra
-            rows.append(len(chunk))
+        with lent(self.head, backbone.device) if offloads(backbone) else nullcontext():
+            for chunk in _chunks(phrases, view, backbone, self.head.config.model_channels):
+                with clock("text"):
+                    context = backbone.text(chunk)
+                with clock("unet"):
+                    features, extra = self._features(backbone, view, chunk, timestep, request.seed)
+                    pooled.append(self._pooled(features, source))
+                with clock("head"):
+                    logits = self._logits(source, context, features)
+                    maps.append(logits[:, 0].float().cpu().numpy())
+                calls += extra
+                rows.append(len(chunk))
         average = np.average(pooled, axis=0, weights=rows)
         return self._judge(np.concatenate(maps), average, calls, view, timestep, request.seed)
 
@@ -186,28 +194,38 @@ def _text_width(backbone: "Backbone") -> int | None:
     return next((int(weight.shape[1]) for name, weight in named if name.endswith("attn2.to_k.weight")), None)
 
 
-def _chunks(phrases: Sequence[str], view: View, backbone: "Backbone") -> Iterator[tuple[str, ...]]:
-    """Phrases in batches whose memory stays that of `CHUNK` phrases at the native size."""
-    size = max(1, CHUNK * backbone.native.area // max(view.fit.network.area, backbone.native.area))
-    for start in range(0, len(phrases), size):
-        yield tuple(phrases[start : start + size])
+def _chunks(phrases: Sequence[str], view: View, backbone: "Backbone", channels: int) -> Iterator[tuple[str, ...]]:
+    """Phrases in batches as large as each other, within `BUDGET` and the memory of `CHUNK` phrases at the native size."""
+    area = view.fit.network.area
+    native = CHUNK * backbone.native.area // max(area, backbone.native.area)
+    within = BUDGET // (HELD * channels * area // getattr(backbone, "factor", 8) ** 2)
+    batches = -(-len(phrases) // max(1, min(native, within)))
+    for number in range(batches):
+        start, end = (len(phrases) * each // batches for each in (number, number + 1))
+        yield tuple(phrases[start:end])
 
 
 def _load_cached(path: Path, backbone: "Backbone") -> "tuple[ZNet, HeadInfo, Familiarity | None]":
-    """Load a head for a model; the last few stay loaded, until their files change."""
+    """Load a head for a model; those used last stay loaded, until their files change."""
     try:
         stat = os.stat(path)
     except OSError:
         stat = None
-    key = (path.resolve(), stat and (stat.st_mtime_ns, stat.st_size), backbone.family, backbone.device, backbone.dtype)
+    home = torch.device("cpu") if offloads(backbone) else backbone.device
+    key = (path.resolve(), stat and (stat.st_mtime_ns, stat.st_size), backbone.family, home, backbone.dtype)
     with _lock:
         if key not in _heads:
-            _heads[key] = load_head(path, family=backbone.family, device=backbone.device, dtype=backbone.dtype)
-            while len(_heads) > KEPT_HEADS:
+            _heads[key] = load_head(path, family=backbone.family, device=home, dtype=backbone.dtype)
+            while len(_heads) > 1 and sum(_size(head) for head, _, _ in _heads.values()) > KEPT:
                 _heads.popitem(last=False)
         _heads.move_to_end(key)
-        _heads[key][0].to(device=backbone.device)  # it may have been put away
+        _heads[key][0].to(device=home)  # it may have been put away
         return _heads[key]
+
+
+def _size(head: "ZNet") -> int:
+    """Bytes of its weights."""
+    return sum(parameter.nbytes for parameter in head.parameters())
 
 
 def put_away(device: "torch.device | str | None") -> None:
