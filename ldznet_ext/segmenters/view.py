@@ -96,12 +96,13 @@ def features_of(
 ) -> tuple[dict[str, Float[Tensor, "p c h w"]], int]:
     """Diffusion features of the picture under each phrase, and how many passes of the UNet that took: 0 or 1.
 
-    The noise depends on (seed, size) alone, so all phrases share it. The pass ends right after the last tap.
+    The noise depends on (seed, size) alone, so all phrases share it. The pass ends right after the last tap. They are kept in
+    main memory, so that what the device holds does not grow with the pictures and words that were asked for.
     """
     key = features_key(backbone, view, phrases, taps, timestep=timestep, seed=seed)
     kept = backbone.caches.features.get(key)
     if kept is not None:
-        return kept, 0
+        return {tap: value.to(backbone.device) for tap, value in kept.items()}, 0
     latent = view.latent(backbone)
     noise = seeded_noise(seed, tuple(latent.shape), latent.device, latent.dtype)
     noisy = backbone.add_noise(latent, noise, timestep).expand(len(phrases), -1, -1, -1)
@@ -109,5 +110,5 @@ def features_of(
     with backbone.lock, harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
         backbone.predict(noisy, timestep, context)
     features = store.take()
-    backbone.caches.features.put(key, features)
+    backbone.caches.features.put(key, {tap: value.cpu() for tap, value in features.items()})
     return features, 1
