@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,10 +308,12 @@ def fingerprint(path: str | os.PathLike[str], pieces: int = 64, length: int = 40
     return summed.hexdigest()[:10]
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+def sha256_of(path: str | os.PathLike[str], told: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file, in hexadecimal. told: the bytes of each piece once it is summed."""
     summed = hashlib.sha256()
     with Path(path).open("rb") as stream:
         while block := stream.read(1 << 20):
             summed.update(block)
+            if told is not None:
+                told(len(block))
     return summed.hexdigest()

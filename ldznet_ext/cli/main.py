@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "score the masks of a method on a test set",
     "train": "train the auto-encoder, the text encoder, the diffusion model, a head or the classifier",
     "world": "fetch the art of Sticker World, list its concepts, render test sets",
+    "convert": "turn the authors' LD-ZNet checkpoint into a head of ours, running nothing of it",
     "models": "list the models and heads that are found, with sizes and SHA-256",
     "export-checkpoint": "write a model as a checkpoint that A1111, Forge and reForge load",
     "report": "train and compare the networks, write docs/results.md",

@@ -33,7 +33,7 @@ def test_every_command_has_help(ldznet, command):
 
 @pytest.mark.parametrize(
     "command",
-    ["mask", "classes", "generate", "edit", "evaluate", "world", "models", "export-checkpoint", "report"],
+    ["mask", "classes", "generate", "edit", "evaluate", "world", "convert", "models", "export-checkpoint", "report"],
 )
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     code = (

@@ -1,7 +1,11 @@
 """Tensors out of torch's files; what else a pickle asks for is never done."""
 
+import functools
+import importlib
 import os
 import pickle
+import runpy
+import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
@@ -98,6 +102,70 @@ def test_nothing_that_a_pickle_calls_is_called(tmp_path: Path, depth: str) -> No
     assert not trap.exists()
 
 
+GADGETS: dict[str, Callable[[str], Any]] = {
+    "a shell": lambda trap: Calls(subprocess.Popen, ["touch", trap]),
+    "a program in text": lambda trap: Calls(exec, f"open({trap!r}, 'w')"),
+    "an import by name": lambda trap: Calls(importlib.import_module, "antigravity"),
+    "a pickle in the pickle": lambda trap: Calls(pickle.loads, pickle.dumps(Calls(os.mkdir, trap))),
+    "a file that is run": lambda trap: Calls(runpy.run_path, trap),
+    "an attribute of an attribute": lambda trap: Calls(
+        getattr, Calls(importlib.import_module, "antigravity"), "geohash"
+    ),
+    "a call that is put together": lambda trap: Calls(functools.partial(os.mkdir, trap)),
+    "a setter of state": lambda trap: SetsState(trap),
+    "an object that is filled": lambda trap: Filled(trap),
+}
+
+
+class SetsState:
+    """Names a function that is to be called with the object and its state."""
+
+    def __init__(self, trap: str) -> None:
+        self.trap = trap
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Settings, (), self.trap, None, None, _touch
+
+
+class Filled(list[Any]):
+    """A list of a foreign class, whose `extend` would be called."""
+
+    def __init__(self, trap: str = "") -> None:
+        super().__init__([trap])
+
+    def extend(self, trap: Any) -> None:
+        _touch(self, *trap)
+
+    def append(self, trap: Any) -> None:
+        _touch(self, trap)
+
+
+def _touch(_: object, trap: str) -> None:
+    Path(trap).touch()
+
+
+@pytest.mark.parametrize("name", GADGETS)
+def test_no_gadget_acts(tmp_path: Path, name: str) -> None:
+    trap, path = tmp_path / "sprung", tmp_path / "x.ckpt"
+    gadget = GADGETS[name](str(trap))
+    torch.save({"state_dict": {"a": torch.ones(2), "b": gadget}, "hooks": [gadget]}, path)
+    trap.unlink(missing_ok=True)  # writing the file may have set it off
+    before = set(sys.modules)
+    assert list(read(path)) == ["a"]
+    assert not trap.exists()
+    assert not (set(sys.modules) - before) & {"antigravity", "runpy"}
+
+
+def test_the_gadgets_would_act(tmp_path: Path) -> None:
+    """Else the test above could not fail: read as Python reads pickles, each of these springs its trap."""
+    for number, name in enumerate(
+        ("a program in text", "a pickle in the pickle", "a setter of state", "an object that is filled")
+    ):
+        trap = tmp_path / str(number)
+        pickle.loads(pickle.dumps(GADGETS[name](str(trap))))
+        assert trap.exists(), name
+
+
 def test_no_module_is_imported_for_a_name_in_the_file(tmp_path: Path) -> None:
     sys.modules.pop("wave", None)
     path = program(b"\x80\x02cwave\nopen\nX\x03\x00\x00\x00foxq\x00\x85R.", tmp_path / "x.ckpt")
@@ -106,11 +174,19 @@ def test_no_module_is_imported_for_a_name_in_the_file(tmp_path: Path) -> None:
     assert "wave" not in sys.modules
 
 
+_TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ"
+    b"K\x00K\x01\x85K\x01\x85tR"
+)
+"""A program's words for a tensor of one number."""
 HOSTILE = {
     "a memo of gigabytes": b"\x80\x02}r\xff\xff\xff\x7f.",
     "an endless nest": b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
     "a program cut short": b"\x80\x02}q\x00(X\x01",
     "no pickle": b"fox",
+    "a tensor that is rewritten": pickle.dumps({}, 2)[:-1]
+    + _TENSOR
+    + b"}X\x05\x00\x00\x00shapeX\x03\x00\x00\x00foxsb.",
     "a storage of another kind": pickle.dumps({}, 2)[:-1] + b"(X\x03\x00\x00\x00fox\x86Q.",
 }
 
@@ -119,6 +195,42 @@ HOSTILE = {
 def test_hostile_programs_end_in_a_sentence(tmp_path: Path, name: str) -> None:
     with TensorFile(program(HOSTILE[name], tmp_path / "x.ckpt")) as file, pytest.raises(HeadError, match=r"x\.ckpt"):
         file.references()
+
+
+def test_the_words_for_a_tensor_are_right(tmp_path: Path) -> None:
+    """Else the hostile program that rewrites one would be refused for another reason."""
+    opening = b"\x80\x02}X\x01\x00\x00\x00a"
+    with TensorFile(program(opening + _TENSOR + b"s.", tmp_path / "x.ckpt")) as file:
+        assert file.references()["a"].shape == (1,)
+
+
+def test_what_stands_for_torchs_functions_cannot_be_written_into(tmp_path: Path) -> None:
+    """A function of ours would keep new default arguments for the next file."""
+    wanted = b"ctorch._utils\n_rebuild_tensor_v2\nN}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86b"
+    opening = b"\x80\x02" + wanted + b"0}X\x01\x00\x00\x00a"
+    with TensorFile(program(opening + _TENSOR + b"s.", tmp_path / "x.ckpt")) as file:
+        assert list(file.references()) == ["a"]
+
+
+def test_tensors_that_share_a_storage_are_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TensorFile(file) as opened:
+        found = opened.references()
+        opened.tensor(found["a"])
+        monkeypatch.setattr(opened, "_read_exactly", None)
+        assert torch.equal(opened.tensor(found["shared"]), torch.arange(15.0).reshape(3, 5).t()[1:3])
+
+
+def test_a_byte_that_has_changed_is_noticed(file: Path) -> None:
+    content = file.read_bytes()
+    place = content.index(torch.arange(15.0).numpy().tobytes())
+    file.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
+    with TensorFile(file) as opened, pytest.raises(HeadError, match="missing or cut short"):
+        opened.tensor(opened.references()["a"])
+
+
+def test_whole_numbers_at_the_top(file: Path) -> None:
+    with TensorFile(file) as opened:
+        assert (opened.number("step"), opened.number("callbacks"), opened.number("no")) == (7, None, None)
 
 
 def test_a_tensor_never_reaches_beyond_its_storage(file: Path) -> None:
