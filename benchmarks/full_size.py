@@ -31,6 +31,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 TIMESTEP = 400
 TOKENS = 77
+SCHEDULE = Schedule()
 PHRASES = 8
 BRANCH_ENDS = ("proj_out", "out_layers.3", "ff.net.2", "to_out.0", "c_proj", "conv2", "conv.4")
 """The last layers of residual branches: halved, so that a sum of sixty branches stays near one."""
@@ -51,7 +52,7 @@ class Networks:
 
     def noisy(self, latent: Tensor) -> Tensor:
         """The latent (b c lh lw) with the noise of timestep 400."""
-        return Schedule().add_noise(latent, _noise(latent.shape, latent.device, latent.dtype), TIMESTEP)
+        return SCHEDULE.add_noise(latent, _noise(latent.shape, latent.device, latent.dtype), TIMESTEP)
 
     def step(self, latent: Tensor, context: Tensor) -> Tensor:
         """One whole call of the UNet, a row for each text."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.full_engine import engine_calls
 from benchmarks.full_size import Inputs, Networks, build, make_inputs, situations
 from benchmarks.gpu import Record
 from benchmarks.gpu_steps import attention_kernels, compiled, ladder
@@ -58,6 +59,8 @@ def measure_full_size(record: Record, device: torch.device, *, tiny: bool) -> No
         record.block(
             f"attention {side}", lambda s=side: attention_kernels(zoo["float16"], inputs["float16", s], device), needs=5
         )
+    for side in sides:
+        record.block(f"segment() {side}", lambda s=side: through_the_engine(zoo["float16"], s, device), needs=8)
     for side in reversed(sides):
         record.block(
             f"compiled {side}",
@@ -136,6 +139,11 @@ def times(nets: Networks, inputs: Inputs, device: torch.device, seconds: float) 
     with without_tf32():
         strict = alternate(calls, rounds=10, device=device, seconds=seconds)
     return {"milliseconds": strict, "milliseconds, TF32": alternate(calls, rounds=10, device=device, seconds=seconds)}
+
+
+def through_the_engine(nets: Networks, side: int, device: torch.device) -> dict[str, Any]:
+    """Milliseconds of whole calls of `segment()`, its work on the CPU among them."""
+    return alternate(engine_calls(nets, side), rounds=9, device=device, seconds=4)
 
 
 class without_tf32:
