@@ -7,7 +7,7 @@ import functools
 import os
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ldznet_ext.geometry import Size
@@ -28,22 +28,24 @@ class Conditioning:
     """What a UNet is told beside the latent, a row a text.
 
     states (b tokens c): what its text attention reads. vector (b d): what SDXL adds to the time; None for other families.
+    beside (1 5 lh lw): what an inpainting model is told of what to paint, the mask and the latent of the picture without it;
+    None where everything is to be painted.
     """
 
     states: "Tensor"
     vector: "Tensor | None" = None
+    beside: "Tensor | None" = None
 
     def __len__(self) -> int:
         return len(self.states)
 
     def __getitem__(self, rows: "slice | list[int]") -> "Conditioning":
-        return Conditioning(self.states[rows], None if self.vector is None else self.vector[rows])
+        return replace(self, states=self.states[rows], vector=None if self.vector is None else self.vector[rows])
 
     def expand(self, rows: int) -> "Conditioning":
         """The same for so many rows, where there is one; no memory is taken."""
-        return Conditioning(
-            self.states.expand(rows, -1, -1), None if self.vector is None else self.vector.expand(rows, -1)
-        )
+        vector = None if self.vector is None else self.vector.expand(rows, -1)
+        return replace(self, states=self.states.expand(rows, -1, -1), vector=vector)
 
     @classmethod
     def of(cls, given: "Conditioning | Tensor") -> "Conditioning":

@@ -1,6 +1,7 @@
-"""A mask and words to a repainted picture, with a model that has no inpainting channels: blended latent diffusion.
+"""A mask and words to a repainted picture, with any model: blended latent diffusion.
 
-Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level.
+Avrahami et al., arXiv 2206.02779: at every step what lies outside the mask is put back, noised to that step's level. A model
+with inpainting channels is told the mask and what surrounds it besides.
 """
 
 from collections.abc import Iterator
@@ -137,11 +138,13 @@ def prepare_job(
 
 @torch.inference_mode()
 def run_job(job: InpaintJob, backbone: Backbone, *, progress: Progress | None = None) -> np.ndarray:
-    """Do a job with a model that has no inpainting channels; uint8 (h w 3)."""
+    """Do a job; uint8 (h w 3). A model that was trained to inpaint is told what it may change, any other is held to it."""
     part = job.picture[job.crop.slices]
     pixels = torch.from_numpy(to_network(part, fit(job.crop.size, backbone.native)))[None]
     latent = backbone.encode(pixels)
-    start = Start(latent=latent, repaint=_cells(job.alpha, job.network, latent), strength=job.strength)
+    repaint = _cells(job.alpha, job.network, latent)
+    masked = backbone.encode(_greyed(pixels, repaint)) if getattr(backbone, "inpaints", False) else None
+    start = Start(latent=latent, repaint=repaint, strength=job.strength, masked=masked)
     painted = backbone.generate([job.prompt], [job.seed], job.sampling, start=start, progress=progress)
     fresh = _at_size(backbone.decode(painted)[0], job.crop.size)
     result = job.picture.copy()
@@ -221,6 +224,12 @@ def _cells(alpha: np.ndarray, network: Size, latent: Tensor) -> Float[Tensor, "1
     covered = stretch(alpha, network)
     tiles = covered.reshape(grid.height, network.height // grid.height, grid.width, network.width // grid.width)
     return torch.from_numpy((tiles.max(axis=(1, 3)) > 0).astype(np.float32))[None, None].to(latent)
+
+
+def _greyed(pixels: Float[Tensor, "1 3 h w"], repaint: Float[Tensor, "1 1 lh lw"]) -> Float[Tensor, "1 3 h w"]:
+    """The picture with plain grey, 0 in [-1, 1], in the cells that may change."""
+    kept = 1 - repaint.to(pixels)
+    return pixels * torch.nn.functional.interpolate(kept, size=tuple(pixels.shape[-2:]), mode="nearest")
 
 
 def _at_size(pixels: Tensor, size: Size) -> np.ndarray:

@@ -70,12 +70,14 @@ class Start:
     """Where a run of sampling begins and what stays as it is.
 
     latent: (1 c lh lw), scaled. repaint: (1 1 lh lw), 1 where it may change, 0 where it is held. strength above 0 up to 1:
-    the part of the run that is done; 1 starts from pure noise where it may change.
+    the part of the run that is done; 1 starts from pure noise where it may change. masked: (1 c lh lw), the latent of the
+    picture with grey where it may change, for a model that was trained to inpaint.
     """
 
     latent: "Tensor"
     repaint: "Tensor"
     strength: float = 1.0
+    masked: "Tensor | None" = None
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

@@ -1,7 +1,7 @@
-"""A diffusers folder as one CompVis .safetensors file, which a web UI loads, and such a file read back.
+"""A Stable Diffusion checkpoint in one file, in CompVis' layout, as a web UI loads it: written from a diffusers folder, and read.
 
-The written file carries the folder's configurations in its metadata, so that reading it back loses nothing; a file
-without them (any SD 1.x checkpoint) gets its configurations from the shapes.
+The written file carries the folder's configurations in its metadata, so that reading it back loses nothing; of any other the
+family and the configurations are read off its tensors: names and shapes, never the file's name.
 """
 
 import json
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ldznet_ext.convert.folder import read_config, read_weights
-from ldznet_ext.convert.infer import SD_SCHEDULER, Config, infer_text, infer_unet, infer_vae
+from ldznet_ext.convert.infer import SD_SCHEDULER, Config, infer_openclip, infer_text, infer_unet, infer_vae
 from ldznet_ext.convert.layouts import (
     State,
     text_from_compvis,
@@ -27,67 +27,87 @@ from ldznet_ext.convert.layouts import (
     vae_from_compvis,
     vae_to_compvis,
 )
+from ldznet_ext.convert.openclip import sd2_text, text_from_openclip
+from ldznet_ext.convert.sources import Source, open_tensors
 from ldznet_ext.errors import LdznetError, ModelError, OutputError
-from ldznet_ext.tensors import read_header, read_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """How one model of the three is called here and there."""
+    """How one network of a model is called in a diffusers folder and in a file. to_compvis: None where we only read it."""
 
     folder: str
     prefix: str
-    to_compvis: Callable[[Mapping[str, Tensor]], State]
     from_compvis: Callable[[Mapping[str, Tensor]], State]
     infer: Callable[[Mapping[str, Tensor]], Config]
+    to_compvis: Callable[[Mapping[str, Tensor]], State] | None = None
 
 
-PARTS = (
-    Part(
-        folder="unet",
-        prefix="model.diffusion_model.",
-        to_compvis=unet_to_compvis,
-        from_compvis=unet_from_compvis,
-        infer=infer_unet,
-    ),
-    Part(
-        folder="vae",
-        prefix="first_stage_model.",
-        to_compvis=vae_to_compvis,
-        from_compvis=vae_from_compvis,
-        infer=infer_vae,
-    ),
-    Part(
-        folder="text_encoder",
-        prefix="cond_stage_model.transformer.",
-        to_compvis=text_to_compvis,
-        from_compvis=text_from_compvis,
-        infer=infer_text,
-    ),
+UNET = Part(
+    folder="unet",
+    prefix="model.diffusion_model.",
+    to_compvis=unet_to_compvis,
+    from_compvis=unet_from_compvis,
+    infer=infer_unet,
 )
+VAE = Part(
+    folder="vae",
+    prefix="first_stage_model.",
+    to_compvis=vae_to_compvis,
+    from_compvis=vae_from_compvis,
+    infer=infer_vae,
+)
+TEXT = Part(
+    folder="text_encoder",
+    prefix="cond_stage_model.transformer.",
+    to_compvis=text_to_compvis,
+    from_compvis=text_from_compvis,
+    infer=infer_text,
+)
+SD2_TEXT = Part(folder="text_encoder", prefix="cond_stage_model.model.", from_compvis=sd2_text, infer=infer_openclip)
+SDXL_TEXT = Part(
+    folder="text_encoder",
+    prefix="conditioner.embedders.0.transformer.",
+    from_compvis=text_from_compvis,
+    infer=infer_text,
+)
+SDXL_TEXT_2 = Part(
+    folder="text_encoder_2",
+    prefix="conditioner.embedders.1.model.",
+    from_compvis=text_from_openclip,
+    infer=infer_openclip,
+)
+REFINER_TEXT = "conditioner.embedders.0.model."
+TEXTS = ((TEXT,), (SD2_TEXT,), (SDXL_TEXT, SDXL_TEXT_2))
+"""The text encoders a file may hold: SD 1.x's, SD 2.x's, SDXL's two."""
+SDXL_SCALE = 0.13025
+"""Of SDXL's latents; its auto-encoder has the shapes of the others'."""
 CONFIGS_KEY = "ldznet_configs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingleFile:
-    """What a CompVis file holds, in diffusers' names.
+    """What a CompVis file holds, in diffusers' names: a state dict and a configuration for each of its networks, by folder.
 
-    `configs` has unet, vae, text_encoder and scheduler; `inferred` says that they were read off the shapes.
+    `configs` has the scheduler's, too; `inferred` says that they were read off the shapes. metadata: as in the file's header.
+    markers: names of tensors that belong to no network; finetunes say by some of them how they were trained.
     """
 
-    unet: State
-    vae: State
-    text_encoder: State
+    states: dict[str, State]
     configs: dict[str, Config]
     inferred: bool
+    metadata: Mapping[str, str]
+    markers: frozenset[str]
 
 
 def export_single_file(folder: Path, target: Path) -> None:
     """Write a diffusers folder as one CompVis .safetensors file; an existing one is replaced only when all is well."""
     state: State = {}
-    configs = {part.folder: read_config(folder / part.folder) for part in PARTS}
+    parts = (UNET, VAE, TEXT)
+    configs = {part.folder: read_config(folder / part.folder) for part in parts}
     configs["scheduler"] = read_config(folder / "scheduler", "scheduler_config.json")
-    for part in PARTS:
+    for part in parts:
+        assert part.to_compvis is not None
         own = renamed(part.to_compvis, read_weights(folder / part.folder), folder.name)
         state |= {part.prefix + key: tensor.contiguous() for key, tensor in own.items()}
     # one entry and no more: their order in the file is random, and the same model is to give the same bytes
@@ -95,23 +115,57 @@ def export_single_file(folder: Path, target: Path) -> None:
 
 
 def read_single_file(path: Path) -> SingleFile:
-    """Read a CompVis .safetensors file (Stable Diffusion 1.x, or one we exported) back into diffusers' names."""
-    metadata, shapes = read_header(path)
-    absent = [part.prefix for part in PARTS if not any(name.startswith(part.prefix) for name in shapes)]
-    if absent:
-        raise ModelError(
-            f"{path.name} has no tensors named {absent[0]}*; expected a whole Stable Diffusion 1.x checkpoint in one file, "
-            "so choose another, or a folder in the diffusers layout."
+    """Read a checkpoint of SD 1.x, 2.x or XL in one file (.safetensors, or the tensors alone of a .ckpt), in diffusers' names.
+
+    ModelError names what is missing, cut short or of another kind of model.
+    """
+    with open_tensors(path) as source:
+        parts = _parts(source, path)
+        stored = _stored_configs(source.metadata, path)
+        states = {part.folder: _state(source, part, path) for part in parts}
+        configs = stored or _inferred(parts, states, path)
+        return SingleFile(
+            states=states,
+            configs=configs,
+            inferred=not stored,
+            metadata=dict(source.metadata),
+            markers=frozenset(name for name in source.shapes if "." not in name),
         )
-    stored, state, states = _stored_configs(metadata, path), read_tensors(path), {}
-    for part in PARTS:
-        own = {key[len(part.prefix) :]: tensor for key, tensor in state.items() if key.startswith(part.prefix)}
-        states[part.folder] = renamed(part.from_compvis, own, path.name)
-    configs = stored or {
-        **{part.folder: renamed(part.infer, states[part.folder], path.name) for part in PARTS},
-        "scheduler": SD_SCHEDULER,
-    }
-    return SingleFile(**states, configs=configs, inferred=not stored)
+
+
+def _parts(source: Source, path: Path) -> tuple[Part, ...]:
+    """The networks of a file, by the names of its tensors."""
+
+    def has(prefix: str) -> bool:
+        return any(name.startswith(prefix) for name in source.shapes)
+
+    absent = [part.prefix for part in (UNET, VAE) if not has(part.prefix)]
+    texts = next((texts for texts in TEXTS if all(has(part.prefix) for part in texts)), None)
+    if has(REFINER_TEXT) and not absent:
+        raise ModelError(
+            f"{path.name} is SDXL's refiner; expected a model that paints from words alone, so choose SDXL's base model."
+        )
+    if absent or texts is None:
+        lacking = absent[0] if absent else TEXT.prefix
+        raise ModelError(
+            f"{path.name} has no tensors named {lacking}*; expected a whole checkpoint of Stable Diffusion 1.x, 2.x or XL in one "
+            "file, so choose another, or a folder in the diffusers layout."
+        )
+    return UNET, VAE, *texts
+
+
+def _state(source: Source, part: Part, path: Path) -> State:
+    own = {name[len(part.prefix) :]: source.tensor(name) for name in source.shapes if name.startswith(part.prefix)}
+    return renamed(part.from_compvis, own, path.name)
+
+
+def _inferred(parts: tuple[Part, ...], states: Mapping[str, State], path: Path) -> dict[str, Config]:
+    """Configurations by shapes; what these do not tell is what the family has."""
+    configs = {part.folder: renamed(part.infer, states[part.folder], path.name) for part in parts}
+    if SDXL_TEXT_2 in parts:
+        configs["vae"]["scaling_factor"] = SDXL_SCALE
+        configs["unet"]["sample_size"] = 128
+    return {**configs, "scheduler": SD_SCHEDULER}
 
 
 def _stored_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Config]:
@@ -120,7 +174,7 @@ def _stored_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Config
         return {}
     try:
         stored = json.loads(metadata[CONFIGS_KEY])
-        return {name: dict(stored[name]) for name in ("unet", "vae", "text_encoder", "scheduler")}
+        return {name: dict(stored[name]) for name in (UNET.folder, VAE.folder, TEXT.folder, "scheduler")}
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path.name} has damaged settings in its header; expected those of `ldznet export-checkpoint`, so export it again."

@@ -15,12 +15,12 @@ from ldznet_ext.convert.folder import read_config
 from ldznet_ext.convert.single_file import export_single_file
 from ldznet_ext.errors import ModelError, OutputError
 from ldznet_ext.hosts.autoencoder import AutoencoderConfig
-from ldznet_ext.hosts.loading import pick_fields, unet_config
+from ldznet_ext.hosts.loading import pick_fields
 from ldznet_ext.hosts.schedule import Schedule, read_schedule
+from ldznet_ext.hosts.unet_settings import INPAINTING, unet_config
 from ldznet_ext.nets.unet import UNetConfig
 
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
-INPAINTING_CHANNELS = 9
 
 
 def export_checkpoint(folder: Path, target: Path) -> tuple[Path, ...]:
@@ -50,9 +50,14 @@ def export_checkpoint(folder: Path, target: Path) -> tuple[Path, ...]:
 def describe(folder: Path, text_folder: Path) -> dict[str, Any]:
     """The settings of a diffusers folder as CompVis' `LatentDiffusion` takes them."""
     unet = unet_config(read_config(folder / "unet"))
+    if unet.vector_dim or unet.depths:
+        raise ModelError(
+            f"{folder.name} is an SDXL model; expected one of SD 1.x's or 2.x's form to export, and web UIs load SDXL's own "
+            "checkpoint as it is, so take that."
+        )
     vae = pick_fields(AutoencoderConfig, read_config(folder / "vae"), f"{folder.name}/vae")
     schedule = read_schedule(read_config(folder / "scheduler", "scheduler_config.json"))
-    inpaints = unet.in_channels == INPAINTING_CHANNELS
+    inpaints = unet.in_channels == INPAINTING
     return {
         "model": {
             "target": f"ldm.models.diffusion.ddpm.Latent{'Inpaint' if inpaints else ''}Diffusion",

@@ -126,8 +126,21 @@ class ClipText(nn.Module):
         self.encoder = Encoder(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
+    @property
+    def width(self) -> int:
+        """Channels of the text states."""
+        return self.config.hidden_size
+
     def forward(self, ids: Int[Tensor, "b tokens"]) -> Float[Tensor, "b tokens c"]:
         return self.final_layer_norm(self.encoder(self.embeddings(ids)))
+
+    def last_two(self, ids: Int[Tensor, "b tokens"]) -> tuple[Float[Tensor, "b tokens c"], Float[Tensor, "b tokens c"]]:
+        """What goes into the last layer, as it is, and the last hidden state after the final norm."""
+        before = self.embeddings(ids)
+        *layers, last = self.encoder.layers
+        for layer in layers:
+            before = layer(before)
+        return before, self.final_layer_norm(last(before))
 
 
 def clip_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:

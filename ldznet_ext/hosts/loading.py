@@ -1,254 +1,240 @@
-"""Stand-alone weights into modules: a diffusers folder, or one CompVis .safetensors file, always from local files.
+"""Stand-alone weights into modules: a diffusers folder, or one file in CompVis' layout, always from local files.
 
 diffusers and transformers take seconds to import; their file formats are simple, so they are read directly.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import nn
 
 from ldznet_ext.convert.folder import read_config, read_weights
 from ldznet_ext.convert.layouts import State, unet_to_compvis
+from ldznet_ext.convert.openclip import PROJECTION
 from ldznet_ext.convert.single_file import read_single_file, renamed
-from ldznet_ext.errors import BAD_SETTINGS, LdznetError, ModelError
+from ldznet_ext.errors import ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_keys
+from ldznet_ext.hosts.building import Module, Told, build, like, pick_fields
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
+from ldznet_ext.hosts.dual_text import DualText
+from ldznet_ext.hosts.prediction import VELOCITY, measure_prediction, told_prediction
 from ldznet_ext.hosts.schedule import Schedule, read_schedule
-from ldznet_ext.hosts.tokens import Tokens, load_tokens
-from ldznet_ext.nets.unet import UNet, UNetConfig
-from ldznet_ext.tensors import fill, uninitialised
+from ldznet_ext.hosts.tokens import END, SECOND_PAD, Tokens, load_tokens
+from ldznet_ext.hosts.unet_settings import LATENT, family_of, unet_config
+from ldznet_ext.nets.unet import UNet
 from ldznet_ext.watch import UNWATCHED, Watch
-
-Module = TypeVar("Module", bound=nn.Module)
-Config = TypeVar("Config")
 
 NETWORKS = ("unet", "vae", "text_encoder")
 PARTS = (*NETWORKS, "tokenizer")
-UNSUPPORTED = {
-    "addition_embed_type": (None,),
-    "class_embed_type": (None,),
-    "transformer_layers_per_block": (None, 1),
-    "resnet_time_scale_shift": (None, "default"),
-    "dual_cross_attention": (None, False),
-    "norm_num_groups": (None, 32),
-}
-"""Settings of a diffusers UNet whose other values make another network: SDXL, image variations, upscalers."""
+SECOND = ("text_encoder_2", "tokenizer_2")
+"""What SDXL has beside them."""
+VELOCITY_CELLS = 96
+"""Latent cells on a side of the pictures that SD 2.x saw while it learned to predict velocities."""
 
 
 @dataclass(kw_only=True)
 class Parts:
-    """Everything a stand-alone backbone is made of."""
+    """Everything a stand-alone backbone is made of. second_tokens: for SDXL's second text tower."""
 
     name: str
     family: str
     native: Size
     unet: UNet
     vae: Autoencoder
-    text_encoder: ClipText
+    text_encoder: ClipText | DualText
     tokens: Tokens
     schedule: Schedule
+    second_tokens: Tokens | None = None
 
 
-def read_folder(folder: Path, *, device: torch.device, dtype: torch.dtype, watch: Watch = UNWATCHED) -> Parts:
-    """Load a diffusers folder; ModelError says what is missing, misshaped or of another kind. watch: told the bytes read."""
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """A model as it lies in its files: settings and weights of each network in diffusers' names, and its vocabularies."""
+
+    name: str
+    configs: Mapping[str, Mapping[str, Any]]
+    states: Mapping[str, State]
+    tokens: Tokens
+    second_tokens: Tokens | None = None
+    device: torch.device
+    dtype: torch.dtype
+    told: Callable[[int], None] = field(repr=False)
+
+    def make(self, part: str, make: Callable[[], Module], state: State, dtype: torch.dtype | None = None) -> Module:
+        """One network, filled."""
+        what, kind = f"{self.name}/{part}", dtype or self.dtype
+        return build(make, state, what, device=self.device, dtype=kind, copied=self.told)
+
+
+def read_folder(
+    folder: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    watch: Watch = UNWATCHED,
+    prediction: str | None = None,
+) -> Parts:
+    """Load a diffusers folder; ModelError says what is missing, misshaped or of another kind.
+
+    watch: told the bytes read. prediction: what the UNet predicts, where its scheduler's settings are not to be believed.
+    """
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise ModelError(
             f"{folder} has no {', '.join(missing)} folder; expected a Stable Diffusion model in the diffusers layout "
             "(unet, vae, text_encoder, tokenizer, scheduler), so choose another folder."
         )
-    configs = _configs(folder)
+    has_second = (folder / SECOND[0]).is_dir()
+    networks = (*NETWORKS, SECOND[0]) if has_second else NETWORKS
+    configs, states = _configs(folder, networks), {part: read_weights(folder / part) for part in networks}
+    if prediction:
+        configs["scheduler"] = {**configs["scheduler"], "prediction_type": prediction}
     return _assemble(
-        folder.name,
-        configs,
-        {part: read_weights(folder / part) for part in NETWORKS},
-        load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
-        device=device,
-        dtype=dtype,
-        watch=watch,
+        _Stored(
+            name=folder.name,
+            configs=configs,
+            states=states,
+            tokens=load_tokens(folder / "tokenizer", folder / "tokens_seen.json"),
+            second_tokens=_second_tokens(folder) if has_second else None,
+            device=device,
+            dtype=dtype,
+            told=Told(folder.name, states.values(), watch),
+        )
     )
 
 
 def read_checkpoint(
-    path: Path, companion: Path | None, *, device: torch.device, dtype: torch.dtype, watch: Watch = UNWATCHED
+    path: Path,
+    companion: Path | None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    watch: Watch = UNWATCHED,
+    prediction: str | None = None,
 ) -> Parts:
-    """Load one CompVis file. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and the numbers shapes do not tell)."""
+    """Load one CompVis file. `companion`: Sticker-SD's folder, for CLIP's vocabulary (and the numbers shapes do not tell).
+
+    prediction: what the UNet predicts; where neither it nor the file says so, and its family leaves it open, it is measured.
+    """
     file = read_single_file(path)
     if companion is None:
         raise ModelError(
             f"{path.name} brings no vocabulary; expected Sticker-SD in a model folder to lend CLIP's, so put it there."
         )
-    sticker = family_of(unet_config(file.configs["unet"])) == "sticker"
-    return _assemble(
-        path.stem,
-        _configs(companion) if sticker and file.inferred else file.configs,
-        {"unet": file.unet, "vae": file.vae, "text_encoder": file.text_encoder},
-        load_tokens(companion / "tokenizer", companion / "tokens_seen.json" if sticker else None),
-        device=device,
-        dtype=dtype,
-        watch=watch,
+    family = family_of(unet_config(file.configs["unet"]))
+    sticker, configs = family == "sticker", file.configs
+    said = prediction or told_prediction(path, file.metadata, file.markers)
+    if file.inferred:
+        configs = _configs(companion, NETWORKS) if sticker else configs
+        configs["scheduler"] = {**configs["scheduler"], **({"prediction_type": said} if said else {})}
+    elif prediction:
+        configs["scheduler"]["prediction_type"] = prediction
+    parts = _assemble(
+        _Stored(
+            name=path.stem,
+            configs=configs,
+            states=file.states,
+            tokens=load_tokens(
+                companion / "tokenizer",
+                companion / "tokens_seen.json" if sticker else None,
+                pad=SECOND_PAD if family == "sd2" else END,
+            ),
+            second_tokens=load_tokens(companion / "tokenizer", pad=SECOND_PAD) if SECOND[0] in file.states else None,
+            device=device,
+            dtype=dtype,
+            told=Told(path.stem, file.states.values(), watch),
+        )
     )
+    return _settled(parts, said) if file.inferred and family == "sd2" else parts
 
 
-def _configs(folder: Path) -> dict[str, dict[str, Any]]:
+def _settled(parts: Parts, said: str | None) -> Parts:
+    """SD 2.x of a file that says little: what its UNet predicts is measured, and decides the size it paints at.
+
+    Inpainting models of this family were all made from the one that predicts noise.
+    """
+    if said is None and parts.unet.config.in_channels == LATENT:
+        device = next(parts.unet.parameters()).device
+        with torch.inference_mode():
+            nothing = parts.text_encoder(torch.tensor([parts.tokens.encode("")], device=device))
+        said = measure_prediction(parts.unet, nothing)
+    if said != VELOCITY:
+        return parts
+    side = VELOCITY_CELLS * parts.vae.config.factor
+    return replace(parts, schedule=replace(parts.schedule, prediction=VELOCITY), native=Size(side, side))
+
+
+def _configs(folder: Path, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The settings of a diffusers folder's networks and scheduler; a missing scheduler is SD's own."""
     scheduler = folder / "scheduler"
     has_own = (scheduler / "scheduler_config.json").is_file()
     return {
-        **{part: read_config(folder / part) for part in NETWORKS},
+        **{part: read_config(folder / part) for part in networks},
         "scheduler": read_config(scheduler, "scheduler_config.json") if has_own else {},
     }
 
 
-def _assemble(
-    name: str,
-    configs: Mapping[str, Mapping[str, Any]],
-    states: Mapping[str, State],
-    tokens: Tokens,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    watch: Watch,
-) -> Parts:
+def _second_tokens(folder: Path) -> Tokens:
+    """The vocabulary of SDXL's second tower, in a folder of its own where it differs in the padding alone."""
+    own = folder / SECOND[1]
+    return load_tokens(own) if own.is_dir() else load_tokens(folder / "tokenizer", pad=SECOND_PAD)
+
+
+def _assemble(stored: _Stored) -> Parts:
     """Modules of the shapes that diffusers' settings describe, holding weights of diffusers' names."""
-    unet, told = unet_config(configs["unet"]), _Told(name, states.values(), watch)
-    make = partial(build, device=device, dtype=dtype, copied=told)
+    name, configs, states = stored.name, stored.configs, stored.states
+    unet = unet_config(configs["unet"])
+    family = family_of(unet)
     vae = pick_fields(AutoencoderConfig, configs["vae"], f"{name}/vae")
-    text = pick_fields(TextConfig, configs["text_encoder"], f"{name}/text_encoder")
+    # SDXL's auto-encoder overflows in half precision, unless it is the one that was mended
+    fragile = family == "sdxl" and stored.dtype == torch.float16 and configs["vae"].get("force_upcast", True)
     return Parts(
         name=name,
-        family=family_of(unet),
+        family=family,
         native=_native(configs["unet"], vae),
-        unet=make(lambda: UNet(unet), renamed(unet_to_compvis, states["unet"], f"{name}/unet"), f"{name}/unet"),
-        vae=make(lambda: Autoencoder(vae), autoencoder_keys(states["vae"]), f"{name}/vae"),
-        text_encoder=make(lambda: ClipText(text), clip_keys(states["text_encoder"]), f"{name}/text_encoder"),
-        tokens=tokens,
+        unet=stored.make("unet", lambda: UNet(unet), renamed(unet_to_compvis, states["unet"], f"{name}/unet")),
+        vae=stored.make(
+            "vae", lambda: Autoencoder(vae), autoencoder_keys(states["vae"]), torch.float32 if fragile else None
+        ),
+        text_encoder=_text_encoder(stored, dual=bool(unet.vector_dim)),
+        tokens=stored.tokens,
+        second_tokens=stored.second_tokens,
         schedule=read_schedule(configs["scheduler"]),
     )
 
 
-def unet_config(settings: Mapping[str, Any]) -> UNetConfig:
-    """The shape a diffusers `unet/config.json` describes; ModelError for kinds of UNet we do not have."""
-    for name, allowed in UNSUPPORTED.items():
-        if settings.get(name) not in allowed:
-            raise ModelError(
-                f"The UNet has {name} = {settings[name]}; expected a Stable Diffusion 1.x or 2.x UNet, so choose another model."
-            )
-    try:
-        widths = tuple(int(width) for width in settings["block_out_channels"])
-        levels = tuple(i for i, kind in enumerate(settings["down_block_types"]) if kind.startswith("CrossAttn"))
-        heads = settings.get("attention_head_dim", 8)
-        return UNetConfig(
-            in_channels=int(settings.get("in_channels", 4)),
-            out_channels=int(settings.get("out_channels", 4)),
-            model_channels=widths[0],
-            channel_mult=_multiples(widths),
-            num_res_blocks=int(settings.get("layers_per_block", 2)),
-            attention_levels=levels,
-            # diffusers' "attention_head_dim" is the number of heads; SD 2.x lists them by level, 64 channels each
-            num_heads=heads if isinstance(heads, int) else heads[0],
-            head_channels=None if isinstance(heads, int) else widths[0] // heads[0],
-            context_dim=int(settings["cross_attention_dim"]),
-            linear_projection=bool(settings.get("use_linear_projection", False)),
+def _text_encoder(stored: _Stored, *, dual: bool) -> ClipText | DualText:
+    """The text tower, or SDXL's two; ModelError where the second one is missing or one too many."""
+    part, second = NETWORKS[2], SECOND[0]
+    if dual != (second in stored.states):
+        got, expected = (
+            ("no", "SDXL's two text towers") if dual else ("a", "one text tower, for its UNet is not SDXL's")
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ModelError(f"{stored.name} has {got} {second}; expected {expected}, so fetch the whole model again.")
+    text = pick_fields(TextConfig, stored.configs[part], f"{stored.name}/{part}")
+    state = clip_keys(stored.states[part])
+    if not dual:
+        return stored.make(part, lambda: ClipText(text), state)
+    more = pick_fields(TextConfig, stored.configs[second], f"{stored.name}/{second}")
+    projection = f"{PROJECTION}.weight"
+    width = stored.states[second].get(projection)
+    if width is None:
         raise ModelError(
-            f"The UNet's config.json lacks or garbles {error}; expected diffusers' settings, so fetch it again."
-        ) from error
-
-
-def family_of(config: UNetConfig) -> str:
-    """The family a UNet belongs to, by the width of the text states it reads."""
-    if config.context_dim < 512:
-        return "sticker"
-    return {768: "sd1", 1024: "sd2"}.get(config.context_dim, f"context-{config.context_dim}")
-
-
-class _Told:
-    """Tells a watch how much of the weights has been read: bytes as they are in the files."""
-
-    def __init__(self, name: str, states: Iterable[State], watch: Watch) -> None:
-        self.name, self.watch, self.done, self.said = name, watch, 0, ""
-        self.size = sum(tensor.nbytes for state in states for tensor in state.values())
-
-    def __call__(self, read: int) -> None:
-        self.done += read
-        said = f"loading {self.name}, {self.done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"
-        self.watch.check()
-        if said != self.said or self.done == self.size:  # not for each of some thousand tensors
-            self.said = said
-            self.watch.tell(self.done / max(self.size, 1), said)
-
-
-def build(
-    make: Callable[[], Module],
-    state: State,
-    what: str,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    copied: Callable[[int], None] | None = None,
-) -> Module:
-    """A module holding exactly these tensors, in evaluation mode; nothing is initialised in vain."""
-    try:
-        with uninitialised():
-            module = make()
-    except LdznetError:
-        raise
-    except BAD_SETTINGS as error:
-        raise ModelError(
-            f"The settings of {what} make no network ({str(error).splitlines()[0]}); expected those of a Stable Diffusion "
-            "model, so fetch it again."
-        ) from error
-    fill(module, state, what, device=device, dtype=dtype, copied=copied)
-    return module.eval().requires_grad_(False)
-
-
-def pick_fields(kind: type[Config], settings: Mapping[str, Any], what: str = "the model") -> Config:
-    """A configuration from the entries of a JSON object that it has, checked; lists become tuples."""
-    chosen = {}
-    for item in fields(kind):  # type: ignore[arg-type]
-        value = settings.get(item.name)
-        if value is not None:
-            chosen[item.name] = tuple(value) if isinstance(value, list) else value
-            if not _like(chosen[item.name], item.default):
-                raise ModelError(
-                    f"The setting {item.name} of {what} is {value!r}; expected one such as {item.default}, so restore its "
-                    "config.json."
-                )
-    return kind(**chosen)
-
-
-def _like(value: object, default: object) -> bool:
-    """Whether a setting is of the type of its default; whole numbers are counts, and 0 layers a level are legal."""
-    if isinstance(default, tuple):
-        return isinstance(value, tuple) and bool(value) and all(_like(item, default[0]) for item in value)
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, int):
-        return isinstance(value, int) and value >= 0
-    if isinstance(default, float):
-        return isinstance(value, (int, float)) and 0 < value < float("inf")
-    return isinstance(value, type(default))
-
-
-def _multiples(widths: tuple[int, ...]) -> tuple[int, ...]:
-    if any(width % widths[0] for width in widths):
-        raise ModelError(f"The UNet's widths are {widths}; expected multiples of the first, so choose another model.")
-    return tuple(width // widths[0] for width in widths)
+            f"{stored.name}/{second} lacks {projection}; expected SDXL's second text tower, so fetch it again."
+        )
+    both = {f"first.{key}": tensor for key, tensor in state.items()}
+    both |= {f"second.{key}": tensor for key, tensor in clip_keys(stored.states[second]).items()}
+    return stored.make(f"{part} and {second}", lambda: DualText(text, more, len(width)), {**both, projection: width})
 
 
 def _native(settings: Mapping[str, Any], vae: AutoencoderConfig) -> Size:
     """The picture size a model was trained at; diffusers gives it in latent cells, as one side or as height and width."""
     given = settings.get("sample_size") or 64
     sides = (given, given) if isinstance(given, int) else tuple(given) if isinstance(given, (list, tuple)) else ()
-    if len(sides) != 2 or not all(side and _like(side, 64) for side in sides):
+    if len(sides) != 2 or not all(side and like(side, 64) for side in sides):
         raise ModelError(
             f"The UNet's sample_size is {given!r}; expected one whole number or two, such as 64, so restore its config.json."
         )

@@ -4,6 +4,7 @@ Holding the rest of the picture at every step follows blended latent diffusion (
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,12 +35,14 @@ def sample(
             "one, so give a seed for each prompt."
         )
     guided, plain = sampling.guided, [sampling.negative] * len(prompts)
-    texts = backbone.text([*plain, *prompts]) if guided else backbone.text(prompts)
+    told = backbone.conditioning([*plain, *prompts] if guided else prompts)
+    if start is not None and start.masked is not None:
+        told = replace(told, beside=torch.cat([start.repaint.to(start.masked), start.masked], dim=1))
     noise = _noise(backbone, seeds, sampling.size or backbone.native, start)
     latent, walk = noise, _walk(backbone, sampling.steps, start)
     for index, (timestep, previous) in enumerate(walk):
         latent = _held(backbone, latent, noise, timestep, start, first=index == 0)
-        prediction = backbone.predict(torch.cat([latent, latent]) if guided else latent, timestep, texts)
+        prediction = backbone.predict(torch.cat([latent, latent]) if guided else latent, timestep, told)
         if guided:
             unconditional, conditional = prediction.chunk(2)
             prediction = unconditional + sampling.guidance * (conditional - unconditional)

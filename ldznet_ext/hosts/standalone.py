@@ -14,8 +14,12 @@ from ldznet_ext.convert.folder import WEIGHTS
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
 from ldznet_ext.hosts.autoencoder import Autoencoder
 from ldznet_ext.hosts.base import BaseBackbone
+from ldznet_ext.hosts.dual_text import size_vector
 from ldznet_ext.hosts.loading import NETWORKS, PARTS, Parts, read_checkpoint, read_folder
+from ldznet_ext.hosts.prediction import check_prediction
 from ldznet_ext.hosts.sampling import sample
+from ldznet_ext.hosts.unet_settings import INPAINTING
+from ldznet_ext.nets.unet import UNet
 from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.shapes import Float
 from ldznet_ext.watch import UNWATCHED, Watch
@@ -28,42 +32,65 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class StandaloneBackbone(BaseBackbone):
     """A Stable Diffusion model of our own modules."""
 
+    unet: UNet
     vae: Autoencoder
 
     def __init__(self, parts: Parts, *, folder: Path | None = None, offload: bool = False) -> None:
         super().__init__()
         self.folder, self.offload = folder, offload
-        if parts.unet.config.in_channels != parts.vae.config.latent_channels:
+        if parts.unet.config.context_dim != parts.text_encoder.width:
             raise ModelError(
-                f"{parts.name} has a UNet with {parts.unet.config.in_channels} input channels; expected "
-                f"{parts.vae.config.latent_channels}, so use the plain model and not its inpainting variant."
-            )
-        if parts.unet.config.context_dim != parts.text_encoder.config.hidden_size:
-            raise ModelError(
-                f"{parts.name} has a text encoder {parts.text_encoder.config.hidden_size} wide; expected "
+                f"{parts.name} has a text encoder {parts.text_encoder.width} wide; expected "
                 f"{parts.unet.config.context_dim}, which its UNet reads, so restore the one that belongs to it."
             )
         self.name, self.family, self.native = parts.name, parts.family, parts.native
         self.unet, self.text_encoder = parts.unet, parts.text_encoder
         # nothing but convolutions: up to twice as fast this way on a CPU
         self.vae = parts.vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.tokens, self.schedule = parts.tokens, parts.schedule
+        self.tokens, self.second_tokens, self.schedule = parts.tokens, parts.second_tokens, parts.schedule
         self.factor = parts.vae.config.factor
         self.latent_channels = parts.vae.config.latent_channels
 
     @torch.inference_mode()
     def encode(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c lh lw"]:
         """Pixels in [-1, 1] to the scaled latent mean."""
-        return self.vae.encode(pixels.to(device=self.device, dtype=self.dtype))
+        own = next(self.vae.parameters()).dtype  # SDXL's computes in float32 where the UNet has half precision
+        return self.vae.encode(pixels.to(device=self.device, dtype=own)).to(self.dtype)
+
+    @torch.inference_mode()
+    def posterior(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the latents that pixels in [-1, 1] may have, both scaled and (b c lh lw)."""
+        own = next(self.vae.parameters()).dtype
+        mean, deviation = self.vae.posterior(pixels.to(device=self.device, dtype=own))
+        return mean.to(self.dtype), deviation.to(self.dtype)
 
     @torch.inference_mode()
     def decode(self, latent: Float[Tensor, "b c lh lw"]) -> Float[Tensor, "b 3 h w"]:
         """A scaled latent to float32 pixels in [-1, 1]."""
-        return self.vae.decode(latent.to(device=self.device, dtype=self.dtype)).float().clamp(-1, 1)
+        own = next(self.vae.parameters()).dtype
+        return self.vae.decode(latent.to(device=self.device, dtype=own)).float().clamp(-1, 1)
 
     def encode_text(self, phrase: str) -> Float[Tensor, "1 tokens c"]:
-        """Last hidden state for one phrase."""
-        return self.text_encoder(torch.tensor([self.tokens.encode(phrase)], device=self.device))
+        """Last hidden state for one phrase; of SDXL's two towers what its UNet reads."""
+        return self._told(phrase)[0]
+
+    @torch.inference_mode()
+    def conditioning(self, texts: Sequence[str]) -> Conditioning:
+        """What the UNet is told by the texts; SDXL's is cached with its vector."""
+        if self.second_tokens is None:
+            return super().conditioning(texts)
+        keys = [(key, "conditioning") for key in self.text_keys(texts)]
+        kept = [self.caches.texts.get_or(key, lambda key=key: self._told(key[0].phrase)) for key in keys]
+        return Conditioning.join([Conditioning(*told) for told in kept])
+
+    def _told(self, phrase: str) -> tuple[Tensor, ...]:
+        """Text states of one phrase, and of SDXL its vector."""
+        ids = torch.tensor([self.tokens.encode(phrase)], device=self.device)
+        if self.second_tokens is None:
+            return (self.text_encoder(ids),)
+        more = torch.tensor([self.second_tokens.encode(phrase)], device=self.device)
+        states, pooled = self.text_encoder(ids, more, end=self.second_tokens.end_of(phrase))
+        return states, size_vector(pooled, self.native)
 
     def unknown_words(self, phrase: str) -> tuple[str, ...]:
         """Words with tokens that are not in the model's `tokens_seen.json`; none where it has no such list."""
@@ -82,10 +109,25 @@ class StandaloneBackbone(BaseBackbone):
         self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Conditioning | Tensor
     ) -> Float[Tensor, "b c lh lw"]:
         """One call of the UNet, counted even when a harvest ends it early."""
-        times = torch.full((noisy.shape[0],), timestep, device=noisy.device)
+        times, told = torch.full((noisy.shape[0],), timestep, device=noisy.device), Conditioning.of(context)
+        if self.inpaints:
+            beside = self._everything(noisy) if told.beside is None else told.beside.to(noisy)
+            noisy = torch.cat([noisy, beside.expand(len(noisy), -1, -1, -1)], dim=1)
         with self.lock:  # another thread's harvest would read this call
             self.unet_calls += 1
-            return self.unet(noisy, times, Conditioning.of(context).states)
+            return self.unet(noisy, times, told.states, told.vector)
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether the UNet was trained to inpaint, and is told the mask and what surrounds it beside the latent."""
+        return self.unet.config.in_channels == INPAINTING
+
+    def _everything(self, noisy: Tensor) -> Float[Tensor, "1 5 lh lw"]:
+        """What an inpainting model is told where everything is to be painted: ones, and the latent of plain grey."""
+        height, width = (side * self.factor for side in noisy.shape[-2:])
+        key = (self.state_key("vae"), "grey", height, width, str(noisy.dtype))
+        grey = self.caches.latents.get_or(key, lambda: self.encode(torch.zeros(1, 3, height, width))).to(noisy)
+        return torch.cat([torch.ones_like(grey[:, :1]), grey], dim=1)
 
     def generate(
         self,
@@ -105,21 +147,22 @@ def load_backbone(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     *,
+    prediction: str | None = None,
     offload: bool = False,
     watch: Watch = UNWATCHED,
 ) -> StandaloneBackbone:
-    """Load a diffusion model.
+    """Load a diffusion model: Stable Diffusion 1.x, 2.x or XL, plain or for inpainting.
 
-    source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout; the name of
-    either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
-    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. offload: a trained
-    head waits in main memory and is on the device only while it is asked. watch: told how much of the weights has been read; a
-    cancel stops between two tensors.
+    source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout, or the tensors
+    of a .ckpt; the name of either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
+    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. prediction:
+    "epsilon" or "v_prediction", where the model's files say the wrong one. offload: a trained head waits in main memory and is
+    on the device only while it is asked. watch: told how much of the weights has been read; a cancel stops between two tensors.
     """
-    chosen = pick_device(device)
+    chosen, said = pick_device(device), check_prediction(prediction)
     kind = pick_dtype(dtype, chosen)
     path = find_source(source)
-    parts = _read(path, device=chosen, dtype=kind, watch=watch)
+    parts = _read(path, device=chosen, dtype=kind, watch=watch, prediction=said)
     return StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 POSITIONS = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
+SECOND_PAD = "!"
+"""With which OpenCLIP's towers, SD 2.x's and SDXL's second, fill up: their token 0. CLIP's own fill up with the end token."""
 WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~\s]*")
 """Punctuation carries no object: among words it is never an unknown one, and alone it names nothing."""
@@ -39,6 +41,10 @@ class Tokens:
         """Exactly 77 ids: start, the words (cut after 75 tokens), end, padding."""
         ids = [self._start, *self.ids(phrase)[: POSITIONS - 2], self._end]
         return ids + [self._pad] * (POSITIONS - len(ids))
+
+    def end_of(self, phrase: str) -> int:
+        """The place of the end token among the 77."""
+        return min(len(self.ids(phrase)), POSITIONS - 2) + 1
 
     def overflow(self, phrase: str) -> int:
         """How many tokens of a phrase do not fit and are not read."""
@@ -73,11 +79,14 @@ def only_marks(phrase: str) -> bool:
     return all(ASCII_MARKS.fullmatch(letter) or unicodedata.category(letter)[0] in "PZ" for letter in phrase)
 
 
-def load_tokens(folder: Path, seen: Path | None = None) -> Tokens:
-    """Read `vocab.json` and `merges.txt` (or `tokenizer.json`) of a tokenizer folder, and the list of tokens seen."""
+def load_tokens(folder: Path, seen: Path | None = None, *, pad: str | None = None) -> Tokens:
+    """Read `vocab.json` and `merges.txt` (or `tokenizer.json`) of a tokenizer folder, and the list of tokens seen.
+
+    pad: the token to fill up with, by default what the folder says.
+    """
     tokenizer = _from_tables(folder) if (folder / "vocab.json").is_file() else _from_single(folder)
     known = None if seen is None or not seen.is_file() else read_seen(seen, tokenizer)
-    return Tokens(tokenizer, pad=_pad_token(folder), seen=known)
+    return Tokens(tokenizer, pad=pad or _pad_token(folder), seen=known)
 
 
 def read_seen(path: Path, tokenizer: "Tokenizer") -> frozenset[int]:

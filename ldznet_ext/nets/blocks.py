@@ -85,14 +85,22 @@ class SpatialTransformer(nn.Module):
     resting = False
 
     def __init__(
-        self, channels: int, context_dim: int, heads: int, *, linear: bool = False, feature_dim: int | None = None
+        self,
+        channels: int,
+        context_dim: int,
+        heads: int,
+        *,
+        linear: bool = False,
+        depth: int = 1,
+        feature_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.norm = GroupNorm32(channels, eps=1e-6)
         self.linear = linear
         self.proj_in = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
-        block = TransformerBlock(channels, context_dim, heads, feature_dim=feature_dim)
-        self.transformer_blocks = nn.ModuleList([block])
+        self.transformer_blocks = nn.ModuleList(
+            TransformerBlock(channels, context_dim, heads, feature_dim=feature_dim) for _ in range(depth)
+        )
         self.proj_out = zeroed(nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1))
 
     def forward(

@@ -1,6 +1,6 @@
 """The Stable Diffusion UNet in a few dozen lines, with the official (CompVis) parameter names.
 
-Follows CompVis `openaimodel.UNetModel` for SD 1.x and 2.x: conv resampling, no scale-shift norm, depth-1 transformers.
+Follows CompVis `openaimodel.UNetModel` for SD 1.x, 2.x and XL: conv resampling, no scale-shift norm.
 """
 
 import math
@@ -20,7 +20,9 @@ class UNetConfig:
     """Shape of an SD UNet; the defaults are SD 1.x.
 
     `attention_levels` are the levels (0 = the latent's own grid) that carry transformers; `head_channels` replaces the
-    fixed number of heads (SD 2.x: 64); `linear_projection` makes proj_in and proj_out linear layers (SD 2.x).
+    fixed number of heads (SD 2.x, XL: 64); `linear_projection` makes proj_in and proj_out linear layers (SD 2.x, XL).
+    `depths` are the blocks of a level's transformers, one everywhere where it is empty (SDXL: 0, 2, 10); the middle has the
+    last level's. `vector_dim` is the width of what SDXL adds to the time, 0 for the others.
     """
 
     in_channels: int = 4
@@ -33,6 +35,8 @@ class UNetConfig:
     head_channels: int | None = None
     context_dim: int = 768
     linear_projection: bool = False
+    depths: tuple[int, ...] = ()
+    vector_dim: int = 0
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -47,6 +51,14 @@ class UNetConfig:
     def heads(self, channels: int) -> int:
         """Number of attention heads at this width."""
         return channels // self.head_channels if self.head_channels else self.num_heads
+
+    def depth(self, tap: str) -> int:
+        """Number of blocks of the transformer at a tap (`in.8`, `mid`, `out.3`)."""
+        stage, _, number = tap.partition(".")
+        last = len(self.channel_mult) - 1
+        place = int(number or 0) // (self.num_res_blocks + 1)
+        level = {"in": place, "mid": last, "out": last - place}[stage]
+        return self.depths[level] if self.depths else 1
 
 
 def timestep_embedding(timesteps: Float[Tensor, " b"], dim: int) -> Float[Tensor, "b dim"]:
@@ -67,6 +79,9 @@ class UNet(nn.Module):
         self.time_embed = nn.Sequential(
             nn.Linear(config.model_channels, emb_dim), nn.SiLU(), nn.Linear(emb_dim, emb_dim)
         )
+        if config.vector_dim:
+            layers = nn.Linear(config.vector_dim, emb_dim), nn.SiLU(), nn.Linear(emb_dim, emb_dim)
+            self.label_emb = nn.Sequential(nn.Sequential(*layers))
         skips = self._build_input(emb_dim)
         deepest = config.widths[-1]
         self.middle_block = UNetBlock(
@@ -82,7 +97,13 @@ class UNet(nn.Module):
     def make_transformer(self, tap: str, channels: int) -> SpatialTransformer:
         """The spatial transformer at a tap (`in.8`, `mid`, `out.3`)."""
         config = self.config
-        return SpatialTransformer(channels, config.context_dim, config.heads(channels), linear=config.linear_projection)
+        return SpatialTransformer(
+            channels,
+            config.context_dim,
+            config.heads(channels),
+            linear=config.linear_projection,
+            depth=config.depth(tap),
+        )
 
     def _build_input(self, emb_dim: int) -> list[int]:
         """Fill `input_blocks`; return the widths its blocks leave for the skips."""
@@ -120,9 +141,15 @@ class UNet(nn.Module):
         """The type the network runs in."""
         return next(self.time_embed.parameters()).dtype
 
-    def embed(self, timesteps: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        """The time embedding that every residual block adds."""
-        return self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(self.dtype))
+    def embed(self, timesteps: Float[Tensor, " b"], vector: Float[Tensor, "b v"] | None = None) -> Float[Tensor, "b d"]:
+        """The time embedding that every residual block adds, with SDXL's vector in it."""
+        if (vector is None) == bool(self.config.vector_dim):
+            raise ModelError(
+                f"The UNet got {'no' if vector is None else 'a'} vector beside its text; expected "
+                f"{'one' if vector is None else 'none'}, so encode the words with the model's own text encoder."
+            )
+        embedded = self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(self.dtype))
+        return embedded if vector is None else embedded + self.label_emb(vector.to(self.dtype))
 
     def hidden(
         self,
@@ -157,6 +184,7 @@ class UNet(nn.Module):
         x: Float[Tensor, "b c lh lw"],
         timesteps: Float[Tensor, " b"],
         context: Float[Tensor, "b words d"],
+        vector: Float[Tensor, "b v"] | None = None,
     ) -> Float[Tensor, "b out lh lw"]:
-        """Predict the noise in the scaled latent `x` at these timesteps (0..999)."""
-        return self.out(self.hidden(x, self.embed(timesteps), context))
+        """Predict the noise (or velocity) in the scaled latent `x` at these timesteps (0..999). vector: SDXL's, else None."""
+        return self.out(self.hidden(x, self.embed(timesteps, vector), context))

@@ -59,7 +59,7 @@ def single(folder: Path, tmp_path: Path) -> Path:
 
 def test_weights_and_configurations_come_back(folder: Path, single: Path) -> None:
     back = read_single_file(single)
-    for name, state in (("unet", back.unet), ("vae", back.vae)):
+    for name, state in ((name, back.states[name]) for name in ("unet", "vae")):
         want = load_file(folder / name / "diffusion_pytorch_model.safetensors")
         assert state.keys() == want.keys()
         assert all(torch.equal(state[key], want[key]) for key in want)
@@ -73,9 +73,9 @@ def test_a_file_without_configurations_gets_them_from_its_shapes(folder: Path, s
     save_file(load_file(single), single)
     back = read_single_file(single)
     unet = diffusers.UNet2DConditionModel.from_config(back.configs["unet"]).eval()
-    unet.load_state_dict(back.unet)
+    unet.load_state_dict(back.states["unet"])
     vae = diffusers.AutoencoderKL.from_config(back.configs["vae"]).eval()
-    vae.load_state_dict(back.vae)
+    vae.load_state_dict(back.states["vae"])
     want_unet = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet").eval()
     want_vae = diffusers.AutoencoderKL.from_pretrained(folder / "vae").eval()
     x, context, picture = torch.randn(1, 4, 8, 16), torch.randn(1, 3, 64), torch.randn(1, 3, 8, 16)

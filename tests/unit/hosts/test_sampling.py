@@ -31,7 +31,7 @@ def test_conditional_rows_come_second(backbone: StandaloneBackbone, monkeypatch:
     monkeypatch.setattr(backbone, "predict", lambda *args: (seen.append(args), predict(*args))[1])
     backbone.generate(["fox"], [1], Sampling(steps=3, size=SIZE))
     assert [timestep for _, timestep, _ in seen] == [667, 334, 1]
-    context = seen[0][2]
+    context = seen[0][2].states
     assert torch.equal(context[:1], backbone.text([""])) and torch.equal(context[1:], backbone.text(["fox"]))
     assert backbone.unet_calls == 3
 
