@@ -30,13 +30,13 @@ HELD_OUT, NOTHING = -1, -2
 
 
 class Labels:
-    """What every latent cell of the cached scenes shows: `number` int16 (scenes MOST), `share` uint8 (scenes MOST h w).
+    """What every latent cell of the cached scenes shows: `number` int16 (scenes MOST), `share` uint8 (scenes MOST h w), in pixels.
 
     Kept in a file beside the latents, because painting takes as long as learning.
     """
 
     def __init__(self, folder: Path, *, seed: int, size: int, count: int) -> None:
-        path = folder / f"labels_{size}_{seed}_{count}.npz"
+        path = folder / f"cells_{size}_{seed}_{count}.npz"
         if not path.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             np.savez(path, **_labels(seed, size, count))
@@ -52,7 +52,7 @@ def _labels(seed: int, size: int, count: int) -> dict[str, np.ndarray]:
         painted = scene(seed, index, concepts="known", size=size)
         for row, (name, mask) in enumerate(shown_in(painted)):
             number[index, row] = HELD_OUT if name in hidden else numbers()[name]
-            share[index, row] = np.round(shares(mask) * 255)
+            share[index, row] = np.round(shares(mask) * CELL**2)
     return {"number": number, "share": share}
 
 
@@ -91,7 +91,7 @@ def _filled(number: np.ndarray, share: np.ndarray) -> Tensor:
     """Areas (names h w) of one window's rows."""
     filled = torch.zeros(len(names()), *share.shape[1:])
     for row in np.flatnonzero(number >= 0):
-        filled[int(number[row])] += torch.from_numpy(share[row].astype(np.float32) / 255)
+        filled[int(number[row])] += torch.from_numpy(share[row].astype(np.float32) / CELL**2)
     return filled
 
 
