@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.full_engine import engine_calls
+from benchmarks.full_engine import engine_calls, make_backbone
 from benchmarks.full_size import Inputs, Networks, build, make_inputs, situations
 from benchmarks.gpu import Record
 from benchmarks.gpu_steps import attention_kernels, compiled, ladder
+from benchmarks.harvesting import harvesting
 from benchmarks.timing import alternate
+from ldznet_ext.geometry import Size
 
 # a CPU takes minutes in float16: where --tiny is tried there, bfloat16 stands in
 FLOAT16 = torch.float16 if torch.cuda.is_available() else torch.bfloat16
@@ -61,6 +63,12 @@ def measure_full_size(record: Record, device: torch.device, *, tiny: bool) -> No
         )
     for side in sides:
         record.block(f"segment() {side}", lambda s=side: through_the_engine(zoo["float16"], s, device), needs=8)
+    side = sides[-1]
+    record.block(
+        f"harvest {side}",
+        lambda: harvesting(make_backbone(zoo["float16"], side), Size(side, side), seconds=30),
+        needs=8,
+    )
     for side in reversed(sides):
         record.block(
             f"compiled {side}",
