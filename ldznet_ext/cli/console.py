@@ -145,10 +145,10 @@ def progress(label: str, unit: str = "it") -> Iterator[Tick]:
         return
     from tqdm import tqdm
 
-    with tqdm(desc=label, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
+    with tqdm(desc=label, unit=unit, unit_scale=unit == "B", file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
 
         def tick(done: int, total: int) -> None:
-            bar.total = total
+            bar.total = total or None
             bar.update(done - bar.n)
 
         yield tick

@@ -1,6 +1,7 @@
-"""`ldznet models`: which models and heads lie where, how large they are, and their SHA-256."""
+"""`ldznet models`: which models and heads lie where, how large they are, and their SHA-256; `models add` brings another."""
 
 import argparse
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, options
@@ -13,14 +14,78 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--no-sha256", dest="sums", action="store_false", help="do not read the files, only list them")
     options.add_output(parser, folder=False)
+    commands = parser.add_subparsers(
+        dest="command", metavar="add", help="bring a model, a head, a LoRA or a text embedding"
+    )
+    adding = commands.add_parser(
+        "add", description="Bring a model, a head, a LoRA or a text embedding into a model folder."
+    )
+    adding.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a file (.safetensors, or a .ckpt, of which only tensors are read), an https address of one, or a hub id: "
+        "owner/name, owner/name@revision, owner/name/FILE",
+    )
+    adding.add_argument("--name", help="what to call it (default: what it is called already)")
+    adding.add_argument(
+        "--into", metavar="DIR", help="model folder (default: the first of LDZNET_MODELS, else your own)"
+    )
+    adding.add_argument("--sha256", metavar="HEX", help="what the file must have, or it is deleted")
+    adding.add_argument(
+        "--variant", help="of a hub's weights: fp16, or non_ema, on which SD 1.4's heads were trained"
+    )
+    adding.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the model folders and what is in them."""
+    """List the model folders and what is in them, or bring something new."""
     with console.quiet_output():
-        answer = found(args.sums)
-    console.give(args.json, answer, lines(answer))
+        answer = added(args) if args.command == "add" else found(args.sums)
+    console.give(args.json, answer, added_lines(answer) if args.command == "add" else lines(answer))
     return 0
+
+
+def added(args: argparse.Namespace) -> dict[str, Any]:
+    """The object `ldznet models add --json` prints."""
+    from pathlib import Path
+
+    from ldznet_ext.hosts.adding import add
+
+    with _Bars() as bars:
+        done = add(
+            args.source,
+            name=args.name,
+            folder=Path(args.into) if args.into else None,
+            sha256=args.sha256,
+            variant=args.variant,
+            told=bars,
+        )
+    return {"path": str(done.path), "kind": done.kind, "family": done.family, "sha256": dict(done.sums)}
+
+
+def added_lines(answer: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    about = f"{answer['kind']}, family {answer['family'] or 'unknown'}"
+    return [f"Added {answer['path']}  {about}", *(f"  {sha256}  {file}" for file, sha256 in answer["sha256"].items())]
+
+
+class _Bars:
+    """A bar of bytes for one file after the other, on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self.what, self.stack, self.tick = "", ExitStack(), None
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.what or self.tick is None:
+            self.stack.close()
+            self.what, self.tick = what, self.stack.enter_context(console.progress(what, "B"))
+        self.tick(done, total)
 
 
 def found(sums: bool = True) -> dict[str, Any]:

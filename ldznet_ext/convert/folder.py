@@ -11,15 +11,20 @@ from ldznet_ext.tensors import read_tensors
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 
 
-def read_weights(folder: Path) -> State:
-    """The .safetensors of a part's folder: the plain file, or else its fp16 variant."""
+def find_weights(folder: Path) -> Path:
+    """The .safetensors of a part's folder: the plain file, or else its fp16 variant; ModelError where there is none."""
     names = [*WEIGHTS, *(name.replace(".safetensors", ".fp16.safetensors") for name in WEIGHTS)]
     path = next((folder / name for name in names if (folder / name).is_file()), None)
     if path is None:
         raise ModelError(
             f"{folder} has no .safetensors file; expected {WEIGHTS[0]} or {WEIGHTS[1]}, so fetch or convert it."
         )
-    return read_tensors(path)
+    return path
+
+
+def read_weights(folder: Path) -> State:
+    """All tensors of a part's folder."""
+    return read_tensors(find_weights(folder))
 
 
 def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:

@@ -1,23 +1,21 @@
 """What lies in the model folders: whole models, checkpoints, heads, and what is damaged; told without loading any of it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.weights import HEAD_FORMAT, HeadInfo, find_model, model_folders
+from ldznet_ext.hosts.kinds import CHECKPOINT, DAMAGED, MODEL, about, unet_family
+from ldznet_ext.weights import find_model, model_folders
 
-MODEL, CHECKPOINT, HEAD, DAMAGED = "model", "checkpoint", "head", "damaged"
+__all__ = ["CHECKPOINT", "DAMAGED", "MODEL", "Loadable", "Stored", "loadable", "stored"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One thing in a model folder. kind: MODEL, CHECKPOINT, DAMAGED or "head ldznet". family: None where it cannot be told
-    without loading it. files: its weights. problem: what is wrong with it, in a sentence, or None.
+    """One thing in a model folder. kind: as `kinds` tells it; MODEL for a folder in diffusers' layout. family: of the diffusion
+    model, None where it cannot be told. files: its weights. problem: what is wrong with it, in a sentence, or None.
     """
 
     path: Path
@@ -62,7 +60,7 @@ def stored(folder: Path) -> Iterator[Stored]:
             files = tuple(sorted(path.rglob("*.safetensors")))
             yield Stored(path=path, kind=MODEL, family=_family(path), files=files)
         elif path.suffix == ".safetensors" and path.is_file():
-            kind, family, problem = _about(path)
+            kind, family, problem = about(path)
             yield Stored(path=path, kind=kind, family=family, files=(path,), problem=problem)
 
 
@@ -71,26 +69,12 @@ def _name(stored: Stored) -> str:
     return stored.path.stem if stored.kind == CHECKPOINT else stored.path.name
 
 
-def _about(path: Path) -> tuple[str, str | None, str | None]:
-    """Kind, family and problem of one .safetensors file, from its header alone."""
+def _family(folder: Path) -> str | None:
+    """The family of a diffusers folder, by the tensors of its UNet."""
+    from ldznet_ext.convert.folder import find_weights
     from ldznet_ext.tensors import read_header
 
     try:
-        metadata, _ = read_header(path)
-        if metadata.get("format") != HEAD_FORMAT:
-            return CHECKPOINT, None, None
-        info = HeadInfo.from_metadata(metadata, path.name)
-    except LdznetError as error:
-        return DAMAGED, None, error.line
-    return f"{HEAD} {info.kind}", info.family, None
-
-
-def _family(folder: Path) -> str | None:
-    """The family of a diffusers folder, by the width of the text states its UNet reads."""
-    from ldznet_ext.hosts.loading import family_of
-
-    try:
-        settings: dict[str, Any] = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-        return family_of(SimpleNamespace(context_dim=int(settings["cross_attention_dim"])))  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError):
+        return unet_family(read_header(find_weights(folder / "unet"))[1], compvis=False)
+    except LdznetError:
         return None

@@ -1,6 +1,5 @@
 """The stand-alone host: Sticker-SD, a diffusers folder, a single .safetensors file or a hub model, on our own modules."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ldznet_ext.backbone import Conditioning
-from ldznet_ext.convert.folder import WEIGHTS
 from ldznet_ext.errors import ModelError, NetworkError, OptionError
+from ldznet_ext.hosts.adding import add
 from ldznet_ext.hosts.autoencoder import Autoencoder
 from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.dual_text import size_vector
-from ldznet_ext.hosts.loading import NETWORKS, PARTS, Parts, read_checkpoint, read_folder
+from ldznet_ext.hosts.hub import cached, parse_hub_id
+from ldznet_ext.hosts.loading import Parts, read_checkpoint, read_folder
 from ldznet_ext.hosts.prediction import check_prediction
 from ldznet_ext.hosts.sampling import sample
 from ldznet_ext.hosts.unet_settings import INPAINTING
@@ -25,7 +25,6 @@ from ldznet_ext.shapes import Float
 from ldznet_ext.watch import UNWATCHED, Watch
 from ldznet_ext.weights import DEFAULT_MODEL, find_model, model_folders
 
-HUB_FILES = ("*.json", "*.txt", *WEIGHTS)
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -161,7 +160,7 @@ def load_backbone(
     """
     chosen, said = pick_device(device), check_prediction(prediction)
     kind = pick_dtype(dtype, chosen)
-    path = find_source(source)
+    path = find_source(source, watch=watch)
     parts = _read(path, device=chosen, dtype=kind, watch=watch, prediction=said)
     return StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
 
@@ -197,8 +196,8 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     return chosen
 
 
-def find_source(source: str | os.PathLike[str] | None = None) -> Path:
-    """The folder or file of a model as `load_backbone` takes it; a hub model is fetched where it is not in the cache."""
+def find_source(source: str | os.PathLike[str] | None = None, *, watch: Watch = UNWATCHED) -> Path:
+    """The folder or file of a model as `load_backbone` takes it; a hub's model is fetched where it is not on this machine."""
     if source is None:
         return _sticker()
     if not isinstance(source, (str, os.PathLike)):
@@ -208,7 +207,7 @@ def find_source(source: str | os.PathLike[str] | None = None) -> Path:
     if not str(source).strip():
         raise ModelError("The model's name is blank; expected a path, a name or a hub id, so give one of them.")
     path = Path(source).expanduser()
-    return path if path.exists() else find_model(str(source)) or _from_hub(str(source))
+    return path if path.exists() else find_model(str(source)) or _from_hub(str(source), watch)
 
 
 def _read(path: Path, **placing: Any) -> Parts:
@@ -227,33 +226,23 @@ def _sticker() -> Path:
     return found
 
 
-def _from_hub(source: str) -> Path:
-    """Files of a hub model, from its cache if they are there."""
-    owner, _, name = source.partition("/")
-    plausible = (
-        bool(owner and name) and not source.startswith((".", "/", "~")) and "/" not in name and "\\" not in source
-    )
-    if not plausible or Path(source).suffix in (".safetensors", ".ckpt", ".pt", ".bin"):
+def _from_hub(source: str, watch: Watch) -> Path:
+    """A hub's model: one that is on this machine, or else fetched into a model folder."""
+    hub = parse_hub_id(source)
+    if hub is None:
         raise ModelError(
             f"The model '{source}' does not exist; expected a diffusers folder, a .safetensors file, a name in a model folder "
             "or a hub id such as owner/name, so check it."
         )
+    local = cached(hub)
+    if local is not None:
+        return local
+
+    def told(what: str, done: int, total: int) -> None:
+        watch.check()
+        watch.tell(done / max(total, 1), f"fetching {what}, {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
     try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ModelError(
-            f"The model '{source}' is not here and huggingface_hub is missing; expected one of them, so install it "
-            "or name a folder."
-        ) from error
-    wanted = ["*.json", *(f"{part}/{pattern}" for part in (*PARTS, "scheduler") for pattern in HUB_FILES)]
-    with contextlib.suppress(Exception):  # not in the hub's cache: many types, none of them stable between its versions
-        local = Path(snapshot_download(source, allow_patterns=wanted, local_files_only=True))
-        if all(any((local / part / name).is_file() for name in WEIGHTS) for part in NETWORKS):
-            return local
-    try:
-        return Path(snapshot_download(source, allow_patterns=wanted))
-    except Exception as error:
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise NetworkError(
-            f"The model '{source}' could not be fetched ({reason}); expected a hub model and a network, so check both."
-        ) from error
+        return add(source, told=told).path
+    except NetworkError as error:
+        raise NetworkError(f"The model '{source}' is not here and could not be fetched. {error}") from error

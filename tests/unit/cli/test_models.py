@@ -4,6 +4,8 @@ import hashlib
 
 import pytest
 
+from tests.loopback import serving
+
 
 @pytest.fixture
 def folder(models, tmp_path, monkeypatch):
@@ -35,3 +37,34 @@ def test_the_object(ldznet, folder, tmp_path):
 def test_the_list(ldznet, folder):
     ran = ldznet("models", "--no-sha256")
     assert ran.code == 0 and "head ldznet, family sticker" in ran.out and "(not there)" in ran.out
+
+
+def test_add(ldznet, models, tmp_path, monkeypatch):
+    """The whole way from a server to a loaded model, cut once."""
+    monkeypatch.setenv("LDZNET_MODELS", f"{tmp_path / 'shelf'}:{models}")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    raw = (models / "ldznet-sticker.safetensors").read_bytes()
+    with serving() as web:
+        web.files["/head.safetensors"], web.tricks = raw, ["cut 1000"]
+        ran = ldznet("models", "add", f"{web.address}/head.safetensors", "--json")
+    assert ran.code == 0 and web.ranges() == [None, "bytes=1000-"]
+    sums = {"head.safetensors": hashlib.sha256(raw).hexdigest()}
+    path = str(tmp_path / "shelf" / "head.safetensors")
+    assert ran.json == {"path": path, "kind": "head ldznet", "family": "sticker", "sha256": sums}
+    listed = ldznet("models", "--json").json["models"]
+    assert any(entry["name"] == "head.safetensors" and entry["family"] == "sticker" for entry in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["owner/name"], "The network is switched off (HF_HUB_OFFLINE is set)"),
+        (["https://example.org/one.safetensors"], "The network is switched off"),
+        (["nothing"], "There is no file 'nothing'"),
+        (["x", "--sha256", "12"], "expected 64 hexadecimal digits"),
+        ([], "SOURCE"),
+    ],
+)
+def test_add_says_what_is_wrong(ldznet, arguments, said):
+    ran = ldznet("models", "add", *arguments)
+    assert ran.code == 2 and said in ran.err and not ran.out
