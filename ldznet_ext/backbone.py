@@ -157,11 +157,11 @@ class Backbone(Protocol):
         ...
 
 
-def load_backbone(source: Any = None, device: Any = None, dtype: Any = None, *, offload: bool = False) -> Backbone:
+def load_backbone(source: Any = None, device: Any = None, dtype: Any = None, **settings: Any) -> Backbone:
     """Load a model for stand-alone use: see `hosts.standalone.load_backbone`."""
     from ldznet_ext.hosts.standalone import load_backbone as load
 
-    return load(source, device, dtype, offload=offload)
+    return load(source, device, dtype, **settings)
 
 
 def default_backbone() -> Backbone:

@@ -22,9 +22,10 @@ def open_backbone(args: argparse.Namespace) -> "Backbone":
     """The diffusion model the options name."""
     from ldznet_ext.backbone import default_backbone, load_backbone
 
-    if args.model is None and args.device is None and args.dtype is None and not args.offload:
+    given = (args.model, args.device, args.dtype, args.fast_encoder)
+    if not args.offload and all(one is None for one in given):
         return default_backbone()
-    return load_backbone(args.model, args.device, args.dtype, offload=args.offload)
+    return load_backbone(args.model, args.device, args.dtype, offload=args.offload, fast_encoder=args.fast_encoder)
 
 
 def check_method(method: str) -> None:

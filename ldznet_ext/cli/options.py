@@ -81,6 +81,9 @@ def add_backbone(parser: argparse._ActionsContainer) -> None:
         action="store_true",
         help="keep the trained head in main memory, and on the device only while asked",
     )
+    parser.add_argument(
+        "--fast-encoder", metavar="FILE", help="TAESD's encoder, to look at pictures with in place of the model's own"
+    )
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

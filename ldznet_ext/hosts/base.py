@@ -39,6 +39,8 @@ class BaseBackbone:
     """The folder that holds the model's own folder or file; its heads lie there. None for a host's model."""
     offload: bool = False
     """Whether a trained head waits in main memory between calls."""
+    fast_encoder: nn.Module | None = None
+    """What turns a picture that is only looked at into a latent, in place of the VAE (`hosts.fast_encoder`)."""
 
     def __init__(self) -> None:
         self.caches = Caches()

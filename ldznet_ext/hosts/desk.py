@@ -49,7 +49,7 @@ class Painted:
 
 class StandaloneDesk:
     """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use. device,
-    dtype, offload: as there."""
+    dtype, offload, fast_encoder: as there."""
 
     def __init__(
         self,
@@ -58,10 +58,16 @@ class StandaloneDesk:
         device: "str | torch.device | None" = None,
         dtype: "str | torch.dtype | None" = None,
         offload: bool = False,
+        fast_encoder: str | None = None,
     ) -> None:
         self.memory, self.turns = Memory(on_cpu=True), Turns()
         self._chosen = model
-        self._placing: dict[str, Any] = {"device": device, "dtype": dtype, "offload": offload}
+        self._placing: dict[str, Any] = {
+            "device": device,
+            "dtype": dtype,
+            "offload": offload,
+            "fast_encoder": fast_encoder,
+        }
         self._backbone: StandaloneBackbone | None = None
 
     @property

@@ -14,6 +14,7 @@ from ldznet_ext.hosts.adding import add
 from ldznet_ext.hosts.autoencoder import Autoencoder
 from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.dual_text import size_vector
+from ldznet_ext.hosts.fast_encoder import read_fast_encoder
 from ldznet_ext.hosts.hub import cached, parse_hub_id
 from ldznet_ext.hosts.loading import Parts, read_checkpoint, read_folder
 from ldznet_ext.hosts.prediction import check_prediction
@@ -148,6 +149,7 @@ def load_backbone(
     *,
     prediction: str | None = None,
     offload: bool = False,
+    fast_encoder: str | os.PathLike[str] | None = None,
     watch: Watch = UNWATCHED,
 ) -> StandaloneBackbone:
     """Load a diffusion model: Stable Diffusion 1.x, 2.x or XL, plain or for inpainting.
@@ -156,13 +158,19 @@ def load_backbone(
     of a .ckpt; the name of either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
     device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. prediction:
     "epsilon" or "v_prediction", where the model's files say the wrong one. offload: a trained head waits in main memory and is
-    on the device only while it is asked. watch: told how much of the weights has been read; a cancel stops between two tensors.
+    on the device only while it is asked. fast_encoder: TAESD's encoder (`hosts.fast_encoder`), which then reads the pictures that
+    are looked at in place of the VAE; painting keeps the VAE. watch: told how much of the weights has been read; a cancel stops
+    between two tensors.
     """
     chosen, said = pick_device(device), check_prediction(prediction)
     kind = pick_dtype(dtype, chosen)
     path = find_source(source, watch=watch)
     parts = _read(path, device=chosen, dtype=kind, watch=watch, prediction=said)
-    return StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
+    backbone = StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
+    if fast_encoder is not None:
+        shape = {"latent_channels": backbone.latent_channels, "factor": backbone.factor}
+        backbone.fast_encoder = read_fast_encoder(fast_encoder, **shape, device=chosen, dtype=kind)
+    return backbone
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -50,11 +50,16 @@ class View:
         """The clean scaled latent, encoded once for each picture and VAE."""
         if self.given_latent is not None:
             return self.given_latent
-        return backbone.caches.latents.get_or(self.latent_key(backbone), lambda: backbone.encode(self.tensor(backbone)))
+        return backbone.caches.latents.get_or(
+            self.latent_key(backbone), lambda: _encode(backbone, self.tensor(backbone))
+        )
 
     def latent_key(self, backbone: "Backbone") -> Hashable:
         """What the latent depends on."""
         digested = self.picture_digest if self.given_latent is None else digest(self.given_latent.cpu().float().numpy())
+        fast = _fast_encoder(backbone)
+        if self.given_latent is None and fast is not None:
+            return LatentKey(vae=state_key(fast), picture=digested, size=self.fit.network, kind="fast")
         kind = "mean" if self.given_latent is None else "given"
         return LatentKey(vae=backbone.state_key("vae"), picture=digested, size=self.fit.network, kind=kind)
 
@@ -68,6 +73,19 @@ def look(picture: np.ndarray, backbone: "Backbone") -> View:
     fitted = fit(Size(*picture.shape[:2]), backbone.native)
     pixels = to_network(picture, fitted)
     return View(picture=picture, fit=fitted, pixels=pixels, picture_digest=digest(pixels))
+
+
+def _fast_encoder(backbone: "Backbone") -> Any:
+    """What a host has in place of its VAE for looking at pictures (`hosts.fast_encoder`), mostly None."""
+    return getattr(backbone, "fast_encoder", None)
+
+
+def _encode(backbone: "Backbone", pixels: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 c lh lw"]:
+    fast = _fast_encoder(backbone)
+    if fast is None:
+        return backbone.encode(pixels)
+    with torch.inference_mode():
+        return fast.encode(pixels)
 
 
 def features_key(
