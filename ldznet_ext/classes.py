@@ -21,6 +21,7 @@ from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import FOUND, NOT_FOUND, UNKNOWN, UNLABELLED, ClassResult, Labelling
 from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
 from ldznet_ext.segmenters.heads import HeadSegmenter
+from ldznet_ext.segmenters.looks import native_of
 from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
@@ -62,7 +63,7 @@ def classes(
     backbone = backbone or default_backbone()
     segmenter = pick_labeller(method, backbone, Path(head) if head else None)
     with clock("encode"):
-        view = look(pixels, backbone)
+        view = look(pixels, backbone, native_of(segmenter, backbone))
     return label(view, request, backbone, segmenter, clock, keep_absent=keep_absent)
 
 

@@ -25,6 +25,7 @@ from ldznet_ext.prompt.write import write
 from ldznet_ext.request import MaskSettings, SegmentRequest, check_threshold
 from ldznet_ext.result import FOUND, PhraseResult, Segmentation
 from ldznet_ext.segmenters.base import AUTO, Clock, Evidence, Segmenter
+from ldznet_ext.segmenters.looks import gather, native_of
 from ldznet_ext.segmenters.methods import name_of, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
@@ -47,6 +48,8 @@ def segment(
     seed: int = 0,
     timestep: int | None = None,
     head: str | Path | None = None,
+    average: int = 1,
+    parity: bool = False,
 ) -> Segmentation:
     """Find what the words name.
 
@@ -55,10 +58,12 @@ def segment(
     their union, and all their phrases are looked for at once. backbone: a loaded model; None for Sticker-SD. method: "auto" (or
     None), a name, or a Segmenter. threshold: in (0, 1), cuts `prob` into `mask`, by default the head's own; it never changes a
     status. refine: snap edges to the picture. sam: let Segment Anything outline what is found, where its weights are. seed,
-    timestep: of the noise the diffusion model sees. head: a head's file in place of the one found. PhraseError, PictureError,
-    OptionError, MethodError, HeadError say in a sentence what cannot be.
+    timestep: of the noise the diffusion model sees. head: a head's file in place of the one found. average: how many looks the
+    answer is the mean of, over timesteps, noises and templates. parity: look as the authors' demo does (docs/real_models.md).
+    PhraseError, PictureError, OptionError, MethodError, HeadError say in a sentence what cannot be.
     """
-    request = as_request(phrases, method, threshold=threshold, refine=refine, sam=sam, seed=seed, timestep=timestep)
+    looks = {"seed": seed, "timestep": timestep, "average": average, "parity": parity}
+    request = as_request(phrases, method, threshold=threshold, refine=refine, sam=sam, **looks)
     trees_of(request.phrases, method)  # refuses what cannot be read before anything is loaded
     clock = Clock()
     with clock("encode"):
@@ -66,7 +71,7 @@ def segment(
     backbone = backbone or default_backbone()
     segmenter = pick_segmenter(method, backbone, Path(head) if head else None)
     with clock("encode"):
-        view = look(pixels, backbone)
+        view = look(pixels, backbone, native_of(segmenter, backbone))
     return find(view, request, backbone, segmenter, clock)
 
 
@@ -77,7 +82,7 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
     unseen = {phrase: _unknown(phrase, backbone, segmenter) for phrase in phrases}
     known = tuple(phrase for phrase, words in unseen.items() if not words)
     if known:
-        evidence = segmenter.evidence(backbone, view, known, request, clock)
+        evidence = gather(segmenter, backbone, view, known, request, clock)
     else:
         evidence = _no_evidence()
     with clock("post"):
@@ -100,10 +105,10 @@ def find(view: View, request: SegmentRequest, backbone: Backbone, segmenter: Seg
         unet_calls=evidence.unet_calls,
         message=" ".join([*explain(backbone, unseen, evidence), *missing, *found.outlines.remarks]),
         provenance={
+            "network_size": list(view.fit.network),
             **evidence.provenance,
             "seed": request.seed,
             "family": backbone.family,
-            "network_size": list(view.fit.network),
             "refined": request.refine,
             "sam": request.sam,
             "threshold": measure.threshold,

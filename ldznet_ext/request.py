@@ -271,6 +271,25 @@ OPTIONS = (
         step=1,
         unset=-1,
     ),
+    Option(
+        name="average",
+        kind=WHOLE,
+        default=1,
+        label="Looks on average",
+        infotext="LD-ZNet average",
+        help="looks the answer is the mean of, over timesteps, noises and templates (default: 1)",
+        low=1,
+        high=64,
+        step=1,
+    ),
+    Option(
+        name="parity",
+        kind=FLAG,
+        default=False,
+        label="As the authors' demo",
+        infotext="LD-ZNet parity",
+        help="look as the LD-ZNet authors' demo does, by the seed",
+    ),
 )
 """Every setting of a mask, in the order in which they are shown and written. A slider's range may be narrower than what is
 taken: any threshold strictly between 0 and 1 is."""
@@ -279,8 +298,10 @@ OPTION = {option.name: option for option in OPTIONS}
 """The same by name."""
 
 
-LOOKED = ("threshold", "refine", "sam", "seed", "timestep")
+LOOKED = ("threshold", "refine", "sam", "seed", "timestep", "average", "parity")
 """Of these, what a request is made with, beside words and method; the others shape the mask it brings."""
+OF_WORDS = ("sam", "average", "parity")
+"""Of those, what only masks of words have: a search by names or by example knows nothing of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,9 +309,9 @@ class MaskSettings:
     """All that is needed to repeat a mask, checked: a field for each row of `OPTIONS`.
 
     `words`: one expression of the mask language; a comma is part of a phrase, alternatives are divided by `|`. It may be
-    empty here, and is refused only where something is to be found. `threshold`, `refine`, `sam`, `method`, `seed`, `timestep`:
-    as in `pipeline.segment`. The others, which need no model, are read by `pipeline.apply`, in its order; `grow`, `feather` and
-    `islands` are in pixels of the picture.
+    empty here, and is refused only where something is to be found. `threshold`, `refine`, `sam`, `method`, `seed`, `timestep`,
+    `average`, `parity`: as in `pipeline.segment`. The others, which need no model, are read by `pipeline.apply`, in its order;
+    `grow`, `feather` and `islands` are in pixels of the picture.
     """
 
     words: str = ""
@@ -310,6 +331,8 @@ class MaskSettings:
     sam: bool = False
     seed: int = 0
     timestep: int | None = None
+    average: int = 1
+    parity: bool = False
 
     def __post_init__(self) -> None:
         for option in OPTIONS:
@@ -350,8 +373,8 @@ class SegmentRequest:
     `phrases`: one map each. `method`: a name of the registry or "auto". `threshold` in (0, 1) cuts `prob` into `mask`
     (None: the head's own) and never changes a status. `refine`: snap edges to the picture. `sam`: let Segment
     Anything outline what is found, where its weights are. `seed`: of the noise that is added before the harvesting pass.
-    `timestep` 0..999 of that pass (None: the head's own, 400). `exclusive`: a pixel belongs to one phrase at most, so a method
-    may let them compete.
+    `timestep` 0..999 of that pass (None: the head's own, 400). `average`: how many looks the answer is the mean of. `parity`:
+    each look is the authors' demo's. `exclusive`: a pixel belongs to one phrase at most, so a method may let them compete.
     """
 
     phrases: tuple[str, ...]
@@ -361,6 +384,8 @@ class SegmentRequest:
     sam: bool = False
     seed: int = 0
     timestep: int | None = None
+    average: int = 1
+    parity: bool = False
     exclusive: bool = False
 
     def __post_init__(self) -> None:
@@ -375,6 +400,9 @@ class SegmentRequest:
         if self.timestep is not None:
             object.__setattr__(self, "timestep", int(self.timestep))
         object.__setattr__(self, "seed", check_seed(self.seed))
+        for name in ("average", "parity"):
+            object.__setattr__(self, name, OPTION[name].read(getattr(self, name)))
+        OPTION["average"].check(self.average)
 
 
 def refuse_unknown(names: Iterable[object], known: Iterable[str], what: str = "setting") -> None:

@@ -31,7 +31,7 @@ from ldznet_ext.api.readers import (
     wish_for,
 )
 from ldznet_ext.paint import LONGEST_SIDE, PAINT, SIDE
-from ldznet_ext.request import LOOKED, OPTION, OPTIONS
+from ldznet_ext.request import LOOKED, OF_WORDS, OPTION, OPTIONS
 from ldznet_ext.saving.exports import EXPORTS
 
 MASK, OVERLAY, CLASSES_KIND = "mask", "overlay", "classes"
@@ -163,7 +163,7 @@ CLASSES = (
         schema={"type": "boolean"},
         default=False,
     ),
-    *(of_option(OPTION[name]) for name in ("method", *LOOKED) if name != "sam"),
+    *(of_option(OPTION[name]) for name in ("method", *LOOKED) if name not in OF_WORDS),
 )
 LIKE = (
     _picture("image", "the picture in which the example is marked", required=True),
@@ -186,7 +186,7 @@ LIKE = (
         costly=True,
     ),
     WANT,
-    *(each for each in SHAPED if each.name not in ("method", "sam")),
+    *(each for each in SHAPED if each.name not in ("method", *OF_WORDS)),
 )
 GENERATE = (
     PROMPT,

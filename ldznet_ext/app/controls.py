@@ -9,7 +9,7 @@ from html import escape
 from ldznet_ext.app import strings
 from ldznet_ext.request import CHOICE, FLAG, OPTION, OPTIONS, TEXT, Option
 
-ASKS = ("method", "refine", "sam", "seed", "timestep")
+ASKS = ("method", "refine", "sam", "seed", "timestep", "average", "parity")
 """Settings that the model is asked with: they count from the next answer on."""
 FIRST = ("threshold", "grow", "feather", "invert")
 """Of the others, those that are always in sight."""

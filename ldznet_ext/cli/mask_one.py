@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, engine, outcome
+from ldznet_ext.request import LOOKED
 from ldznet_ext.result import FOUND
 from ldznet_ext.saving.kinds import KINDS
 from ldznet_ext.saving.names import DEFAULT, file_names
@@ -33,7 +34,7 @@ def _segment(args: argparse.Namespace, wish: "Wish", out: OutputFolder) -> tuple
     settings, path = wish.settings, wish.pictures[0]
     picture = engine.read_picture(path)
     given = {"method": settings.method, "threshold": settings.threshold, "refine": settings.refine}
-    given |= {name: value for name, value in settings.to_mapping().items() if name in ("sam", "seed", "timestep")}
+    given |= {name: value for name, value in settings.to_mapping().items() if name in LOOKED}
     backbone = engine.open_backbone(args)
     result = engine.segment(picture, wish.words, backbone, **given)
     item = _item(wish, picture, result, backbone)

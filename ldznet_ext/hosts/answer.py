@@ -22,6 +22,7 @@ from ldznet_ext.prompt.tree import Tree
 from ldznet_ext.request import LOOKED, MaskSettings
 from ldznet_ext.result import Segmentation
 from ldznet_ext.segmenters.base import Clock, Segmenter
+from ldznet_ext.segmenters.looks import native_of
 from ldznet_ext.segmenters.methods import foresee, pick_segmenter
 from ldznet_ext.segmenters.view import View, look
 
@@ -34,6 +35,8 @@ REACH = 100
 
 def wanted_for(settings: MaskSettings, backbone: "Backbone") -> Wanted:
     """What these settings would have kept of a generation; a head's file is asked, and not loaded beside the sampling."""
+    if settings.average > 1 or settings.parity:
+        return Wanted(taps=())  # each look makes a pass of its own
     return _near(foresee(settings.method, backbone), settings)
 
 
@@ -76,7 +79,7 @@ def look_at(
 ) -> View:
     """A picture in front of a method: with what its generation left where that serves, else as any other."""
     view = None if made is None else _view_of(picture, made, segmenter, settings, backbone)
-    return look(picture, backbone) if view is None else view
+    return look(picture, backbone, native_of(segmenter, backbone)) if view is None else view
 
 
 def _wanted(segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone") -> Wanted:

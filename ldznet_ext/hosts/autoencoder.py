@@ -201,11 +201,19 @@ class Autoencoder(nn.Module):
 
         Both sides are multiples of the factor; others leave the odd cells at the edge out.
         """
+        return self.posterior(pixels)[0]
+
+    def posterior(
+        self, pixels: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b c lh lw"], Float[Tensor, "b c lh lw"]]:
+        """Mean and deviation of the latents a picture may have, scaled as in `encode`."""
         even = not any(side % self.config.factor for side in pixels.shape[-2:])
         moments = encode_in_tiles(self.encoder, pixels) if even and is_large(pixels) else self.encoder(pixels)
         if self.config.use_quant_conv:
             moments = self.quant_conv(moments)
-        return moments.chunk(2, dim=1)[0] * self.config.scaling_factor
+        mean, spread = moments.chunk(2, dim=1)
+        deviation = (0.5 * spread.clamp(-30.0, 20.0)).exp()  # CompVis' bounds
+        return mean * self.config.scaling_factor, deviation * self.config.scaling_factor
 
     def decode(self, latent: Float[Tensor, "b c lh lw"]) -> Float[Tensor, "b 3 h w"]:
         """A scaled latent to pixels, about [-1, 1]."""

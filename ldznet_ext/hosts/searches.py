@@ -6,7 +6,7 @@ Always called with the model at hand.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ldznet_ext.request import LOOKED
+from ldznet_ext.request import LOOKED, OF_WORDS
 from ldznet_ext.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def seek(
 
 def _asked(settings: "MaskSettings") -> dict[str, Any]:
     """What of the settings concerns the model's answer; the rest shapes the mask that is cut of it."""
-    return {name: getattr(settings, name) for name in LOOKED if name != "sam"}  # it outlines words
+    return {name: getattr(settings, name) for name in LOOKED if name not in OF_WORDS}

@@ -1,7 +1,8 @@
 """Building a head by kind and preset, and starting it from a diffusion UNet's weights as the paper does."""
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,12 +12,13 @@ from ldznet_ext.errors import HeadError
 
 # imported for their registration
 from ldznet_ext.nets import concat, ldznet, rgbnet  # noqa: F401
+from ldznet_ext.nets.attention import AttentionPool2d, PositionMode
 from ldznet_ext.nets.blocks import SpatialTransformer
 from ldznet_ext.nets.presets import HeadPreset, get_preset
 from ldznet_ext.nets.registry import HEADS, get_head
 from ldznet_ext.nets.znet import ZNet
 
-__all__ = ["HEADS", "Started", "build_head", "put_to_rest", "start_from_unet"]
+__all__ = ["HEADS", "Started", "build_head", "put_to_rest", "start_from_unet", "with_positions"]
 
 ENTRY, EXIT = "input_blocks.0.0.", "out.2."
 
@@ -78,6 +80,17 @@ def _check_fit(head: ZNet, own: Mapping[str, Tensor], unet: Mapping[str, Tensor]
             f"Of the UNet's {len(unet)} names {len(inner)} fit the head '{head.preset.name}'; expected all, so "
             "use a UNet of the same shape in the CompVis layout."
         )
+
+
+def with_positions(head: ZNet, position: PositionMode) -> ZNet:
+    """The same network with another rule for its position embeddings; both hold the very same weights, wherever they move."""
+    shared = {id(tensor): tensor for tensor in (*head.parameters(), *head.buffers())}
+    other = copy.deepcopy(head, shared)
+    other.preset = replace(head.preset, position=position)
+    for module in other.modules():
+        if isinstance(module, AttentionPool2d):
+            module.position = position
+    return other
 
 
 @torch.no_grad()

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from ldznet_ext.errors import HeadError
+from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.wanted import Wanted
+from ldznet_ext.nets.heads import with_positions
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.segmenters.base import Clock, Evidence
 from ldznet_ext.segmenters.choice import fitting_heads, kinds_at_hand
@@ -60,6 +62,21 @@ class HeadSegmenter:
     def needs(self) -> frozenset[str]:
         """What the head reads: text, and latent or pixels, and features where it has taps."""
         return frozenset({"text", self.head.reads, *(("features",) if self.info.taps else ())})
+
+    @property
+    def native(self) -> Size:
+        """The picture size its position embeddings were made for, and it was trained at."""
+        return Size(self.head.preset.native, self.head.preset.native)
+
+    @property
+    def timestep(self) -> int:
+        """Of the pass it was trained around."""
+        return self.info.timestep
+
+    def as_authors(self) -> "HeadSegmenter":
+        """The same method, its position embeddings resized by the authors' rule (nets/attention.py); the weights are shared."""
+        theirs = with_positions(self.head, "parity")
+        return type(self)(theirs, self.info, self.familiarity, source=self.source)
 
     @classmethod
     def fits(cls, backbone: "Backbone", head: Path | None) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldznet_ext.caches import FeaturesKey, LatentKey, digest
+from ldznet_ext.caches import FeaturesKey, LatentKey, digest, state_key
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.sampling import Kept
@@ -68,9 +68,9 @@ class View:
         return torch.from_numpy(self.pixels)[None].to(device=backbone.device, dtype=backbone.dtype)
 
 
-def look(picture: np.ndarray, backbone: "Backbone") -> View:
-    """Put a picture (uint8 h w 3) in front of a model: stretched to multiples of 64 near its native area."""
-    fitted = fit(Size(*picture.shape[:2]), backbone.native)
+def look(picture: np.ndarray, backbone: "Backbone", native: Size | None = None) -> View:
+    """Put a picture (uint8 h w 3) in front of a model: stretched to multiples of 64 near its native area, or the one given."""
+    fitted = fit(Size(*picture.shape[:2]), native or backbone.native)
     pixels = to_network(picture, fitted)
     return View(picture=picture, fit=fitted, pixels=pixels, picture_digest=digest(pixels))
 

@@ -67,7 +67,7 @@ def accordion(
                 for name in ("denoise", "mask_blur", "padding"):
                     add(name)
         with gr.Accordion("More", open=False, elem_id=f"{prefix}_more"):
-            for row in (("method",), *FINER, ("refine", "sam"), ("timestep", "seed")):
+            for row in (("method",), *FINER, ("refine", "sam"), ("timestep", "seed"), ("average", "parity")):
                 with gr.Row():
                     for name in row:
                         add(name)

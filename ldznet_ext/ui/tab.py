@@ -59,6 +59,9 @@ def question(about: "About") -> dict[str, Any]:
         with gr.Row():
             made["timestep"] = widget(OPTION["timestep"], "ldznet_tab")
             made["seed"] = widget(OPTION["seed"], "ldznet_tab")
+        with gr.Row():
+            made["average"] = widget(OPTION["average"], "ldznet_tab")
+            made["parity"] = widget(OPTION["parity"], "ldznet_tab")
         with gr.Row(elem_classes=["ldznet-row"]):
             made["file"] = quiet(
                 gr.Dropdown(

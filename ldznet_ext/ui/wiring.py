@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Save = Callable[[Image.Image, np.ndarray, str], str]
 """Writes (cut-out RGBA, mask uint8 h w, words) where the host writes pictures and answers with a sentence."""
-MORE = ("refine", "sam", "timestep", "seed")
+MORE = ("refine", "sam", "timestep", "seed", "average", "parity")
 
 
 def connect_words_box(desk: "Desk", made: WordsBox, canvas: Canvas) -> None:

@@ -28,6 +28,8 @@ FULL = {
     "sam": True,
     "seed": 7,
     "timestep": 300,
+    "average": 4,
+    "parity": True,
     "source": "nouns",
     "inpaint": True,
     "inpaint_prompt": "an owl",

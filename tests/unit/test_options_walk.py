@@ -11,7 +11,7 @@ from ldznet_ext.api.schema import json_schema
 from ldznet_ext.app import controls
 from ldznet_ext.cli import mask as command
 from ldznet_ext.job import JOB_OPTIONS, Job
-from ldznet_ext.request import CHOICE, FLAG, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings, Option
+from ldznet_ext.request import CHOICE, FLAG, LOOKED, NUMBER, OPTION, OPTIONS, TEXT, WHOLE, MaskSettings, Option
 from ldznet_ext.ui.infotext import LOCAL, from_infotext, to_infotext
 from tools import options_page
 
@@ -55,7 +55,7 @@ def test_a_row_is_in_the_accordion(option: Option, panel: dict[str, Any]) -> Non
 @ROWS
 def test_a_row_is_in_the_tab_and_beside_the_canvas(option: Option, panel: dict[str, Any]) -> None:
     assert f"ldznet_tab_{option.name}" in panel
-    by_model = {"words", "refine", "sam", "seed", "timestep"}  # the box of an inpaint tab has words of its own
+    by_model = {"words", *LOOKED} - {"threshold"}  # the box of an inpaint tab has words of its own
     assert (f"ldznet_inpaint_{option.name}" in panel) or option.name in by_model
 
 

@@ -42,7 +42,7 @@ def test_every_setting_of_the_table_is_taken() -> None:
         "alpha": True,
         "sam": True,
     }
-    said |= {"seed": 7, "timestep": 350}
+    said |= {"seed": 7, "timestep": 350, "average": 3, "parity": True}
     assert set(said) == {option.name for option in SETTINGS} == {option.name for option in OPTIONS} - {"words"}
     assert read_masks(body(**said)).settings == MaskSettings(**said)
     assert read_masks(body(**dict.fromkeys(said))).settings == MaskSettings(), "null is the default"

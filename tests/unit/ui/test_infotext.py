@@ -133,6 +133,8 @@ ANOTHER = {
     "sam": True,
     "seed": 2**62 + 1,
     "timestep": 350,
+    "average": 4,
+    "parity": True,
     "source": "nouns",
     "inpaint": True,
     "inpaint_prompt": "an owl,\nwings: open",
