@@ -157,8 +157,10 @@ class Generation:
 
         session.detach()
         session.restore(p)
-        deliver(p, processed, session)
-        webui_settings.put_heads_away()
+        try:
+            deliver(p, processed, session)
+        finally:
+            webui_settings.put_heads_away()
 
     def unloaded(self) -> None:
         """ "Reload UI": what is attached comes off."""
