@@ -35,8 +35,6 @@ REACH = 100
 
 def wanted_for(settings: MaskSettings, backbone: "Backbone") -> Wanted:
     """What these settings would have kept of a generation; a head's file is asked, and not loaded beside the sampling."""
-    if settings.average > 1 or settings.parity:
-        return Wanted(taps=())  # each look makes a pass of its own
     return _near(foresee(settings.method, backbone), settings)
 
 
@@ -87,7 +85,9 @@ def _wanted(segmenter: Segmenter, settings: MaskSettings, backbone: "Backbone") 
 
 
 def _near(wanted: Wanted, settings: MaskSettings) -> Wanted:
-    """The same near the timestep that a person asks for."""
+    """The same near the timestep that a person asks for; nothing where each look makes a pass of its own."""
+    if settings.average > 1 or settings.parity:
+        return Wanted(taps=())
     if wanted.near is None or settings.timestep is None:
         return wanted
     near = float(settings.timestep)

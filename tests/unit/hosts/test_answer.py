@@ -78,6 +78,20 @@ def test_by_a_pass(backbone: StandaloneBackbone, change: Change) -> None:
     assert result.unet_calls == 1 and np.array_equal(result.prob, own.prob)
 
 
+@pytest.mark.parametrize("settings", [MaskSettings(method="ldznet", average=2), MaskSettings(parity=True)])
+def test_several_looks_take_the_latent_and_the_demo_the_picture(
+    backbone: StandaloneBackbone, settings: MaskSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = painted(backbone, MaskSettings(method="ldznet"))
+    assert wanted_for(settings, backbone).taps == ()
+    monkeypatch.setattr(backbone, "encode", None)  # the demo draws its latent by another way
+    for made in (painted(backbone, settings), usual):
+        backbone.caches.clear()
+        found = answer(picture(90, 180), [Phrase("fox")], settings, backbone, made)
+        assert found.unet_calls == len(found.provenance["timestep"]) == settings.average
+        assert found.provenance["network_size"] == [64, 128]
+
+
 def test_a_timestep_that_was_asked_for(backbone: StandaloneBackbone) -> None:
     made = painted(backbone, MaskSettings(method="ldznet"))
     assert wanted_for(MaskSettings(method="ldznet", timestep=700), backbone).accept == (600, 800)
