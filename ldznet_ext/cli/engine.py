@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def open_backbone(args: argparse.Namespace) -> "Backbone":
     """The diffusion model the options name."""
     from ldznet_ext.backbone import default_backbone, load_backbone
+    from ldznet_ext.cli.options import loading
 
-    given = (args.model, args.device, args.dtype, args.fast_encoder)
-    if not args.offload and all(one is None for one in given):
-        return default_backbone()
-    return load_backbone(args.model, args.device, args.dtype, offload=args.offload, fast_encoder=args.fast_encoder)
+    given = loading(args)
+    plain = args.model is None and not any(given.values())
+    return default_backbone() if plain else load_backbone(args.model, **given)
 
 
 def check_method(method: str) -> None:

@@ -85,6 +85,47 @@ def add_backbone(parser: argparse._ActionsContainer) -> None:
         "--fast-encoder", metavar="FILE", help="TAESD's encoder, to look at pictures with in place of the model's own"
     )
 
+    parser.add_argument(
+        "--lora",
+        action="append",
+        type=weighted,
+        metavar="FILE[:X]",
+        help="a LoRA by file or name, and its weight; repeatable",
+    )
+    parser.add_argument(
+        "--embedding", action="append", metavar="FILE", help="a learned word by file or name; repeatable"
+    )
+    parser.add_argument(
+        "--prediction", metavar="KIND", help="epsilon or v_prediction, where the model's files say it wrong"
+    )
+
+
+def weighted(text: str) -> tuple[str, float]:
+    """A file or a name, and after the last colon its weight; 1 where there is none.
+
+    >>> weighted("style"), weighted("C:/loras/style.safetensors:0.5")
+    (('style', 1.0), ('C:/loras/style.safetensors', 0.5))
+    """
+    name, colon, weight = text.rpartition(":")
+    try:
+        return (name, float(weight)) if colon else (text, 1.0)
+    except ValueError:
+        return text, 1.0  # a colon of the name: C:/loras/style.safetensors
+
+
+def loading(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of how to load the model, as `load_backbone` takes it; what they leave out is not in it."""
+    given = {
+        "device": args.device,
+        "dtype": args.dtype,
+        "fast_encoder": args.fast_encoder,
+        "lora": dict(args.lora or ()) or None,
+        "embeddings": args.embedding,
+        "prediction": args.prediction,
+        "offload": args.offload,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """How to paint."""

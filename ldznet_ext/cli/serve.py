@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
         console.say(f"Port {PORT} is taken, so it is {port} this time.")
     with console.quiet_output():
         find_source(args.model)  # refused here, where somebody reads it, and not on the page
-        placing = {"device": args.device, "dtype": args.dtype, "offload": args.offload}
-        desk = StandaloneDesk(args.model, **placing, fast_encoder=args.fast_encoder)
+        desk = StandaloneDesk(args.model, **options.loading(args))
         app = application(desk, token=serving.token, page=serving.page)
     address = _address(serving.host, port)
 

@@ -56,9 +56,9 @@ class TensorFile:
         self._last = None
         self._zip.close()
 
-    def references(self) -> dict[str, TensorReference]:
-        """Name -> tensor, of the state dict if the file has one under `state_dict`, else of its top level."""
-        state = self._tree.get("state_dict", self._tree) if isinstance(self._tree, Mapping) else self._tree
+    def references(self, under: str = "state_dict") -> dict[str, TensorReference]:
+        """Name -> tensor, of what the file has under this name, else of its top level."""
+        state = self._tree.get(under, self._tree) if isinstance(self._tree, Mapping) else self._tree
         if not isinstance(state, Mapping):
             raise self._damaged("it holds no dictionary of tensors")
         return {str(name): value for name, value in state.items() if isinstance(value, TensorReference)}

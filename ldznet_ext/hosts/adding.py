@@ -17,14 +17,13 @@ from ldznet_ext.convert.pickles import ENDINGS
 from ldznet_ext.errors import HeadError, ModelError, OptionError, OutputError
 from ldznet_ext.hosts import hub as hubs
 from ldznet_ext.hosts.download import Remote, download, note_of
-from ldznet_ext.hosts.kinds import EMBEDDING, LORA, MODEL, about
+from ldznet_ext.hosts.kinds import MODEL, SUBFOLDERS, about
 from ldznet_ext.hosts.library import stored
 from ldznet_ext.hosts.net import TIMEOUT
 from ldznet_ext.weights import cache_folder, model_folders, sha256_of
 
 UNFINISHED = ".unfinished"
 """Where things lie that are on their way; in the model folder, so that a move within it is one step."""
-SUBFOLDERS = {LORA: "loras", EMBEDDING: "embeddings"}
 SAFETENSORS = ".safetensors"
 Told = Callable[[str, int, int], None]
 """Called with the name of a file, the bytes that are there and the bytes there will be (0 where nobody knows)."""

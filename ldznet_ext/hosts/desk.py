@@ -24,7 +24,6 @@ from ldznet_ext.words import check_prompt
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
     from ldznet_ext.generate import Painting
     from ldznet_ext.hosts.standalone import StandaloneBackbone
@@ -48,26 +47,13 @@ class Painted:
 
 
 class StandaloneDesk:
-    """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use. device,
-    dtype, offload, fast_encoder: as there."""
+    """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use. loading:
+    where and how (device, dtype, offload, lora ...), as there."""
 
-    def __init__(
-        self,
-        model: str | None = None,
-        *,
-        device: "str | torch.device | None" = None,
-        dtype: "str | torch.dtype | None" = None,
-        offload: bool = False,
-        fast_encoder: str | None = None,
-    ) -> None:
+    def __init__(self, model: str | None = None, **loading: Any) -> None:
         self.memory, self.turns = Memory(on_cpu=True), Turns()
         self._chosen = model
-        self._placing: dict[str, Any] = {
-            "device": device,
-            "dtype": dtype,
-            "offload": offload,
-            "fast_encoder": fast_encoder,
-        }
+        self._placing = loading
         self._backbone: StandaloneBackbone | None = None
 
     @property

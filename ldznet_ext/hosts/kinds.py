@@ -16,6 +16,8 @@ from ldznet_ext.weights import CHECKPOINT_PREFIXES, HEAD_FORMAT, HeadInfo
 
 MODEL, CHECKPOINT, HEAD, LORA, EMBEDDING = "model", "checkpoint", "head", "lora", "embedding"
 OTHER, DAMAGED = "other", "damaged"
+SUBFOLDERS = {LORA: "loras", EMBEDDING: "embeddings"}
+"""Where in a model folder those lie that are no models and no heads."""
 
 LORA_ENDS = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", "_lora.down.weight", ".down.weight")
 EMBEDDING_NAMES = ("emb_params", "clip_l", "clip_g")

@@ -20,6 +20,7 @@ from ldznet_ext.hosts.loading import Parts, read_checkpoint, read_folder
 from ldznet_ext.hosts.prediction import check_prediction
 from ldznet_ext.hosts.sampling import sample
 from ldznet_ext.hosts.unet_settings import INPAINTING
+from ldznet_ext.hosts.wearing import Named, Weighted, put_on
 from ldznet_ext.nets.unet import UNet
 from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.shapes import Float
@@ -109,7 +110,8 @@ class StandaloneBackbone(BaseBackbone):
         self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Conditioning | Tensor
     ) -> Float[Tensor, "b c lh lw"]:
         """One call of the UNet, counted even when a harvest ends it early."""
-        times, told = torch.full((noisy.shape[0],), timestep, device=noisy.device), Conditioning.of(context)
+        times = torch.full((1,), timestep, device=noisy.device).expand(noisy.shape[0])
+        told = Conditioning.of(context)
         if self.inpaints:
             beside = self._everything(noisy) if told.beside is None else told.beside.to(noisy)
             noisy = torch.cat([noisy, beside.expand(len(noisy), -1, -1, -1)], dim=1)
@@ -147,6 +149,8 @@ def load_backbone(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     *,
+    lora: Weighted | None = None,
+    embeddings: Named | Sequence[Named] | None = None,
     prediction: str | None = None,
     offload: bool = False,
     fast_encoder: str | os.PathLike[str] | None = None,
@@ -156,7 +160,8 @@ def load_backbone(
 
     source: None for Sticker-SD; a folder in the diffusers layout; one .safetensors file in the CompVis layout, or the tensors
     of a .ckpt; the name of either in a model folder; or a hub id ("owner/name"), the only one that may use the network.
-    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. prediction:
+    device: an accelerator where there is one, else the CPU. dtype: float32 on the CPU, float16 elsewhere. lora, embeddings: LoRA
+    files (a name, several, or name -> weight) and learned words that the model is to have; see `hosts.wearing`. prediction:
     "epsilon" or "v_prediction", where the model's files say the wrong one. offload: a trained head waits in main memory and is
     on the device only while it is asked. fast_encoder: TAESD's encoder (`hosts.fast_encoder`), which then reads the pictures that
     are looked at in place of the VAE; painting keeps the VAE. watch: told how much of the weights has been read; a cancel stops
@@ -167,6 +172,7 @@ def load_backbone(
     path = find_source(source, watch=watch)
     parts = _read(path, device=chosen, dtype=kind, watch=watch, prediction=said)
     backbone = StandaloneBackbone(parts, folder=path.absolute().parent, offload=offload)
+    put_on(backbone, lora=lora, embeddings=embeddings)
     if fast_encoder is not None:
         shape = {"latent_channels": backbone.latent_channels, "factor": backbone.factor}
         backbone.fast_encoder = read_fast_encoder(fast_encoder, **shape, device=chosen, dtype=kind)

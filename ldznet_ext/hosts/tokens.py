@@ -6,6 +6,7 @@ Follows openai/CLIP `simple_tokenizer.py` as transformers' CLIPTokenizer rebuild
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,17 @@ ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~\s]*")
 class Tokens:
     """Text to token ids, and the words whose tokens a model never saw in training."""
 
-    def __init__(self, tokenizer: "Tokenizer", *, pad: str = END, seen: frozenset[int] | None = None) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self,
+        tokenizer: "Tokenizer",
+        *,
+        pad: str = END,
+        seen: frozenset[int] | None = None,
+        learned: Mapping[int, tuple[int, ...]] | None = None,
+    ) -> None:
+        self._tokenizer, self._filling = tokenizer, pad
         self.seen = seen
+        self._learned = learned or {}
         vocabulary = {token: tokenizer.token_to_id(token) for token in (START, END, pad)}
         missing = [token for token, number in vocabulary.items() if number is None]
         if missing:
@@ -63,15 +72,25 @@ class Tokens:
             fresh = [
                 1
                 for number, (start, stop) in zip(pieces.ids, pieces.offsets, strict=True)
-                if number not in self.seen and not marks.fullmatch(word[start:stop])
+                if number not in self.seen and number not in self._learned and not marks.fullmatch(word[start:stop])
             ]
             if fresh:
                 unknown[word.strip(".,;:!?\"'()")] = None
         return tuple(unknown)
 
     def ids(self, phrase: str) -> list[int]:
-        """Ids of all tokens of a phrase, without start, end and padding."""
-        return self._tokenizer.encode(phrase, add_special_tokens=False).ids
+        """Ids of all tokens of a phrase, without start, end and padding; a learned word has one for each of its vectors."""
+        plain = self._tokenizer.encode(phrase, add_special_tokens=False).ids
+        return [each for number in plain for each in self._learned.get(number, (number,))]
+
+    def with_words(self, words: Mapping[str, tuple[int, ...]]) -> "Tokens":
+        """The same vocabulary with learned words, and the rows of the encoder's table that stand for each."""
+        from tokenizers import AddedToken, Tokenizer
+
+        wider = Tokenizer.from_str(self._tokenizer.to_str())
+        wider.add_tokens([AddedToken(word, single_word=True, normalized=True) for word in words])
+        own = {number: ids for word, ids in words.items() if (number := wider.token_to_id(word)) is not None}
+        return Tokens(wider, pad=self._filling, seen=self.seen, learned={**self._learned, **own})
 
 
 def only_marks(phrase: str) -> bool:

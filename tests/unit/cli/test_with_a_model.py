@@ -95,7 +95,7 @@ def test_models_that_cannot_be_loaded(ldznet, photo, models, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes((models / "ldznet-sticker.safetensors").read_bytes()[:5000])
     assert "cut" in refused("--model", "cut.safetensors")
     (tmp_path / "pickle.ckpt").write_bytes(b"\x80\x04")
-    assert "safetensors" in refused("--model", "pickle.ckpt")
+    assert "no whole checkpoint of torch" in refused("--model", "pickle.ckpt")
     assert not (tmp_path / "out").exists()
 
 
@@ -161,3 +161,26 @@ def test_a_mask_read_while_its_picture_was_painted_says_so_when_it_is_repeated(l
     ran = ldznet("mask", "--from", made["files"]["mask"], "-o", "again", "--json")
     (reason,) = ran.json["repeats"]["differences"]
     assert reason.startswith("It was read while the picture was painted") and reason in ran.err
+
+
+def test_a_lora_and_a_learned_word(ldznet, photo, tmp_path):
+    """They act in the mask, and a word that is learned is a known one."""
+    vectors = np.random.default_rng(0).standard_normal((2, 32)).astype(np.float32)
+    save_file({"emb_params": vectors}, tmp_path / "zog.safetensors")
+    stem = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_v"
+    halves = {f"{stem}.lora_down.weight": vectors[:, :32], f"{stem}.lora_up.weight": vectors[:, :32].T.copy()}
+    save_file(halves, tmp_path / "style.safetensors")
+
+    def score(*more):
+        phrase = ldznet("mask", photo, "zog", "--json", *more).json["phrases"][0]
+        return phrase["status"], phrase["score"]
+
+    words = ("--embedding", str(tmp_path / "zog.safetensors"))
+    plain, learned = score(), score(*words)
+    assert plain[0] == "unknown word" and learned[0] != "unknown word"
+    styled = score(*words, "--lora", f"{tmp_path / 'style.safetensors'}:2")
+    assert styled[1] != learned[1]
+    assert score(*words, "--lora", f"{tmp_path / 'style.safetensors'}:0") == learned
+    refused = ldznet("mask", photo, "fox", "--lora", "nothing")
+    assert refused.code == 2 and "There is no lora 'nothing'" in refused.err
+    assert "prediction is 'x0'" in ldznet("mask", photo, "fox", "--prediction", "x0").err
