@@ -19,7 +19,6 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ldznet_ext.caches import Caches
-from ldznet_ext.eval.costs import gflop
 from ldznet_ext.eval.footprint import counted, measured, weights
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS, last_tap
@@ -170,11 +169,18 @@ def table_of_encoding(nets: Networks, meter: Meter) -> Table:
         pixels = torch.zeros(1, 3, side, side, device=meter.device, dtype=torch.float16)
         tiled = partial(encode_in_tiles, nets.vae.encoder, pixels)
         whole = partial(nets.vae.encoder, pixels)
-        more = [round(gflop(tiled) / gflop(whole), 2)] if meter.counts and side <= 2048 else ["-"] * meter.counts
+        more = [times_the_work(tiled, whole) if side <= 2048 else "-"] if meter.counts else []
         taken = "tiles" if is_large(pixels) else "whole"
         rows.append((f"{side}x{side}", meter(whole), meter(tiled), taken, *more))
     columns = ("picture", "whole", "in tiles", "taken", *(["work of tiles"] * meter.counts))
     return Table(title="Encoding, MB", columns=columns, rows=tuple(rows))
+
+
+def times_the_work(tiled: Callable[[], object], whole: Callable[[], object]) -> float:
+    """Operations of one in terms of the other."""
+    from ldznet_ext.eval.costs import gflop  # brings OpenCV, which a machine lent for its GPU may lack
+
+    return round(gflop(tiled) / gflop(whole), 2)
 
 
 def table_of_caches(nets: Networks, device: torch.device) -> Table:

@@ -1,6 +1,6 @@
 """Whether memory stays where it is, mask after mask: `python benchmarks/memory_flat.py [--full-size] [--calls 200] [--json]`.
 
-Every call brings another picture, so that nothing is answered out of a cache; the caches are bounded at 2 MB each and full after
+Every call brings another picture, so that nothing is answered out of a cache; the caches are so small that they are full after
 a few calls. From then on memory must not grow. `--full-size`: random networks of SD 1.5's and LD-ZNet's size, not Sticker-SD.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """MB after every call, and how much that grows from one call to the next."""
     backbone, method = full_size(args) if args.full_size else sticker(args)
-    backbone.caches = Caches(*(ByteCache(2 * MEBIBYTE) for _ in range(3)))
+    backbone.caches = Caches(ByteCache(MEBIBYTE // 8), ByteCache(MEBIBYTE), ByteCache(2 * MEBIBYTE))
     calls, side = args.calls or (10 if args.full_size else 200), args.side or (512 if args.full_size else 256)
     drawn = np.random.default_rng(0)
     main_memory, device, began = [], [], time.perf_counter()
