@@ -198,6 +198,11 @@ def test_seed_and_timestep_reach_the_engine(ldznet, fake, photo):
     assert fake.asked[0][1][1] == {"method": "auto", "threshold": None, "refine": True, "seed": 3, "timestep": 300}
 
 
+def test_how_it_is_looked_at_reaches_the_engine(ldznet, fake, photo):
+    ldznet("mask", photo, "fox", "--average", "4", "--parity")
+    assert fake.asked[0][1][1] == {"method": "auto", "threshold": None, "refine": True, "average": 4, "parity": True}
+
+
 @pytest.mark.parametrize(
     "flag", ["--grow=257", "--grow=1.5", "--feather=-1", "--feather=nan", "--timestep=1000", "--seed=-1"]
 )
