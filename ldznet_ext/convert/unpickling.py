@@ -1,19 +1,15 @@
 """Runs the program of a torch checkpoint so that nothing but a tree of dictionaries and references to tensors comes out of it.
 
-A pickle is a program that calls what it names. Here every name but five stands for an inert object of ours: no module is
-imported, no foreign class is made, nothing that stays has a field a program could write into.
+A pickle is a program that calls what it names, fills it and sets its fields. Here every name but five stands for an inert object
+of ours, so that no module is imported and no foreign class is made; fields are never set, and dictionaries take names alone.
 """
 
 import pickle
-import pickletools
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
-MAX_MEMO = 1 << 20
-"""Highest number of the unpickler's memo: it sets memory aside for as many, before anything is read."""
 STORAGES = {
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
@@ -28,15 +24,8 @@ STORAGES = {
 }
 
 
-class _Sealed:
-    """What a program may have made, and may not write into afterwards."""
-
-    def __setstate__(self, _: object) -> None:
-        raise ValueError("a tensor is rewritten")
-
-
 @dataclass(frozen=True)
-class Storage(_Sealed):
+class Storage:
     """One file of raw numbers in the zip."""
 
     key: str
@@ -45,7 +34,7 @@ class Storage(_Sealed):
 
 
 @dataclass(frozen=True)
-class TensorReference(_Sealed):
+class TensorReference:
     """A tensor that has not been read yet. `offset` and `stride` count elements of its storage."""
 
     storage: Storage
@@ -64,19 +53,11 @@ def read_program(program: bytes) -> object:
 
     A hostile program may raise anything, RecursionError and MemoryError among them; none of it does anything.
     """
-    _check_program(program)
     return _Tensors(BytesIO(program)).load()
 
 
-def _check_program(program: bytes) -> None:
-    """Refuse what would cost memory before anything is read: the memo's places are set aside as they are numbered."""
-    for opcode, argument, _ in pickletools.genops(program):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > MAX_MEMO:
-            raise ValueError("a memo number is absurd")
-
-
 class _Inert:
-    """Stands for every class and function that is not ours: it can be called, filled and extended, and does nothing."""
+    """Stands for every class and function that is not ours: it can be called and filled, and does nothing."""
 
     __slots__ = ()
 
@@ -85,21 +66,14 @@ class _Inert:
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
-    def __call__(self, *_: object, **__: object) -> "_Inert":
+    def __call__(self, *_: object, **__: object) -> Any:
         return _Inert()
-
-    def __setstate__(self, _: object) -> None: ...
-
-    def __setitem__(self, _: object, __: object) -> None: ...
 
     def append(self, _: object) -> None: ...
 
     def extend(self, _: object) -> None: ...
 
     def add(self, _: object) -> None: ...
-
-    def __hash__(self) -> int:
-        return id(self)
 
 
 class _StorageKind(_Inert):
@@ -137,12 +111,24 @@ class _RebuildParameter(_Inert):
         return data
 
 
-class _Tensors(pickle.Unpickler):
+class _MakeDictionary(_Inert):
+    """`collections.OrderedDict`: an empty one, which is then filled."""
+
+    __slots__ = ()
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        return {}
+
+
+class _Tensors(pickle._Unpickler):  # the one that is written in Python, of which single steps can be replaced
     """An unpickler that knows tensors and dictionaries."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "collections" and name == "OrderedDict":
-            return OrderedDict
+            return _MakeDictionary()
         if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
             return _RebuildTensor()
         if module == "torch._utils" and name == "_rebuild_parameter":
@@ -157,6 +143,57 @@ class _Tensors(pickle.Unpickler):
         if kind != "storage" or not isinstance(key, str) or not _is_count(numel):
             raise ValueError("a storage is named in an unknown way")
         return Storage(key, storage.dtype, numel) if isinstance(storage, _StorageKind) else _Inert()
+
+    def get_extension(self, _: int) -> None:
+        """A class that somebody registered under a number: none of ours."""
+        self.stack.append(_Inert())
+
+    def set_nothing(self) -> None:
+        """In place of setting an object's fields."""
+        self.stack.pop()
+
+    def put(self) -> None:
+        """A value under a key."""
+        value, key = self.stack.pop(), self.stack.pop()
+        _fill(self.stack[-1], [key, value])
+
+    def put_many(self) -> None:
+        """Values under keys, one after the other."""
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        _fill(self.stack[-1], items)
+
+    def make_dictionary(self) -> None:
+        """One with values in it."""
+        made: dict[str, object] = {}
+        _fill(made, self.pop_mark())  # type: ignore[attr-defined]
+        self.stack.append(made)
+
+    def make_empty_set(self) -> None:
+        """No set: what would be in one is nothing to us."""
+        self.stack.append(_Inert())
+
+    def make_set(self) -> None:
+        """The same for one that comes whole."""
+        self.pop_mark()  # type: ignore[attr-defined]
+        self.stack.append(_Inert())
+
+    for _opcode, _step in (
+        (pickle.BUILD, set_nothing),
+        (pickle.SETITEM, put),
+        (pickle.SETITEMS, put_many),
+        (pickle.DICT, make_dictionary),
+        (pickle.EMPTY_SET, make_empty_set),
+        (pickle.FROZENSET, make_set),
+    ):
+        dispatch[_opcode[0]] = _step
+
+
+def _fill(target: object, items: list[Any]) -> None:
+    """Keep what has a name. Other keys are none of a tensor, and to hash them can take for ever: a tuple of tuples of tuples."""
+    if isinstance(target, dict):
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if isinstance(key, str):
+                target[key] = value
 
 
 def _counts(values: object) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """Tensors out of torch's files; what else a pickle asks for is never done."""
 
+import copyreg
 import functools
 import importlib
 import os
@@ -11,9 +12,10 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +86,17 @@ def test_tensors_come_as_torch_itself_reads_them(file: Path) -> None:
 def test_a_file_without_a_state_dict_is_one(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2, 3), "note": "fox"}, tmp_path / "x.pth")
     assert {name: list(tensor.shape) for name, tensor in read(tmp_path / "x.pth").items()} == {"a": [2, 3]}
+
+
+def test_what_training_frameworks_leave_in_a_file_is_passed_over(tmp_path: Path) -> None:
+    """A module's own dictionary brings attributes; numpy's numbers, types and arrays call functions of numpy's."""
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    left = {"best": np.float64(0.5), "kind": np.dtype("int16"), "losses": np.arange(4), "device": torch.device("cpu")}
+    left |= {"size": torch.Size([2]), "rates": {1, 2}, "path": PurePosixPath("a/b"), "type": torch.float16}
+    torch.save({"state_dict": module.state_dict(), "callbacks": left, "optimizer_states": [left]}, tmp_path / "x.ckpt")
+    found = read(tmp_path / "x.ckpt")
+    assert set(found) == set(module.state_dict())
+    assert torch.equal(found["0.weight"], module[0].weight)
 
 
 @pytest.mark.parametrize("depth", ["value", "key", "state_dict"])
@@ -180,14 +193,19 @@ _TENSOR = (
 )
 """A program's words for a tensor of one number."""
 HOSTILE = {
-    "a memo of gigabytes": b"\x80\x02}r\xff\xff\xff\x7f.",
     "an endless nest": b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
     "a program cut short": b"\x80\x02}q\x00(X\x01",
     "no pickle": b"fox",
-    "a tensor that is rewritten": pickle.dumps({}, 2)[:-1]
-    + _TENSOR
-    + b"}X\x05\x00\x00\x00shapeX\x03\x00\x00\x00foxsb.",
+    "a set that takes for ever to hash": b"\x80\x04\x8f()" + b"2\x86" * 60 + b"\x90.",
+    "a frozen one": b"\x80\x04()" + b"2\x86" * 60 + b"\x91.",
     "a storage of another kind": pickle.dumps({}, 2)[:-1] + b"(X\x03\x00\x00\x00fox\x86Q.",
+}
+HARMLESS = {
+    "a memo of gigabytes": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "a key that takes for ever to hash": b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",
+    "many such": b"\x80\x02}()" + b"2\x86" * 60 + b"Nu.",
+    "a dictionary made of such": b"\x80\x02()" + b"2\x86" * 60 + b"Nd.",
+    "an ordered one": b"\x80\x02ccollections\nOrderedDict\n])" + b"2\x86" * 60 + b"N\x86a\x85R.",
 }
 
 
@@ -197,11 +215,32 @@ def test_hostile_programs_end_in_a_sentence(tmp_path: Path, name: str) -> None:
         file.references()
 
 
-def test_the_words_for_a_tensor_are_right(tmp_path: Path) -> None:
-    """Else the hostile program that rewrites one would be refused for another reason."""
+@pytest.mark.parametrize("name", HARMLESS)
+def test_costly_programs_cost_nothing(tmp_path: Path, name: str) -> None:
+    with TensorFile(program(HARMLESS[name], tmp_path / "x.ckpt")) as file:
+        assert file.references() == {}
+
+
+@pytest.mark.parametrize(
+    "more", [b"", b"}X\x05\x00\x00\x00shapeX\x03\x00\x00\x00foxsb", b"N}X\x05\x00\x00\x00shapeNs\x86b"]
+)
+def test_a_tensor_cannot_be_rewritten(tmp_path: Path, more: bytes) -> None:
     opening = b"\x80\x02}X\x01\x00\x00\x00a"
-    with TensorFile(program(opening + _TENSOR + b"s.", tmp_path / "x.ckpt")) as file:
+    with TensorFile(program(opening + _TENSOR + more + b"s.", tmp_path / "x.ckpt")) as file:
         assert file.references()["a"].shape == (1,)
+
+
+def test_a_class_registered_under_a_number_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copyreg.add_extension("os", "mkdir", 77)
+    monkeypatch.setitem(copyreg._extension_cache, 77, os.mkdir)  # type: ignore[attr-defined]
+    trap = str(tmp_path / "sprung").encode()
+    called = b"\x80\x02\x82\x4dX" + len(trap).to_bytes(4, "little") + trap + b"\x85R."
+    try:
+        with TensorFile(program(called, tmp_path / "x.ckpt")) as file, pytest.raises(HeadError):
+            file.references()
+    finally:
+        copyreg.remove_extension("os", "mkdir", 77)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_what_stands_for_torchs_functions_cannot_be_written_into(tmp_path: Path) -> None:
