@@ -73,8 +73,11 @@ class Meter:
         self.device = device
         self.counts = device.type == "meta"
 
-    def __call__(self, call: Callable[[], object], *, fused: bool = True) -> float:
-        taken = counted(call, fused=fused) if self.counts else measured(call, self.device)
+    def __call__(self, call: Callable[[], object], *, fused: bool = True) -> float | str:
+        try:
+            taken = counted(call, fused=fused) if self.counts else measured(call, self.device)
+        except torch.cuda.OutOfMemoryError:
+            return "no room"
         return round(taken / 1e6, 1)
 
 

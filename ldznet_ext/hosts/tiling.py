@@ -82,7 +82,7 @@ Known = Mapping[nn.GroupNorm, Moments]
 
 def _through(level: Level, x: Float[Tensor, "b c h w"], entry: Entry, tile: int) -> Float[Tensor, "b c2 h2 w2"]:
     """A level and its halving of the size; `entry` comes before the level in each tile's pass."""
-    side = max(2, int((tile / level.resnets[-1].conv2.out_channels) ** 0.5) // 2 * 2)
+    side = max(2, int((tile / level.downsamplers[0].conv.in_channels) ** 0.5) // 2 * 2)
     margin = 2 * len(level.resnets) + 2  # as far as the convolutions look, and even
     known: dict[nn.GroupNorm, Moments] = {}
     for block in level.resnets:
