@@ -1,7 +1,8 @@
 """Runs the program of a torch checkpoint so that nothing but a tree of dictionaries and references to tensors comes out of it.
 
-A pickle is a program that calls what it names, fills it and sets its fields. Here every name but five stands for an inert object
-of ours, so that no module is imported and no foreign class is made; fields are never set, and dictionaries take names alone.
+A pickle is a program that calls what it names, fills it and sets its fields. Here every name but those of tensors and
+dictionaries stands for an inert object of ours, so that no module is imported and no foreign class is made; fields are never set,
+and dictionaries take names alone.
 """
 
 import pickle

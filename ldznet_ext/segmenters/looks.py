@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ldznet_ext.caches import digest
@@ -64,7 +63,6 @@ def native_of(segmenter: Segmenter, backbone: "Backbone") -> Size:
     return getattr(segmenter, "native", None) or backbone.native
 
 
-@torch.inference_mode()
 def gather(
     segmenter: Segmenter,
     backbone: "Backbone",
