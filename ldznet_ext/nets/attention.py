@@ -20,7 +20,10 @@ ROWS = 512
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention; keys and values come from the context, or from the queries' own source without one."""
+    """Multi-head attention; keys and values come from the context, or from the queries' own source without one.
+
+    One row of queries serves a context of many rows.
+    """
 
     def __init__(self, query_dim: int, context_dim: int | None, heads: int) -> None:
         super().__init__()
@@ -39,6 +42,7 @@ class CrossAttention(nn.Module):
         context = x if context is None else context
         q, k, v = self.to_q(x), self.to_k(context), self.to_v(context)
         q, k, v = (rearrange(t, "b n (heads d) -> b heads n d", heads=self.heads) for t in (q, k, v))
+        q = q.expand(k.shape[0], -1, -1, -1) if q.shape[0] == 1 else q
         return self.to_out(rearrange(attend(q, k, v), "b heads n d -> b n (heads d)"))
 
 

@@ -16,6 +16,14 @@ Layer = TypeVar("Layer", bound=nn.Module)
 GROUPS = 32  # of every group norm in SD; hence every width is a multiple of 32
 
 
+def one_row(batch: Tensor) -> Tensor:
+    """The row that a batch repeats in place (`expand`); other batches as they are.
+
+    What is the same for all texts is computed once: the first attention to the texts makes as many rows of it.
+    """
+    return batch[:1] if batch.shape[0] > 1 and batch.stride(0) == 0 else batch
+
+
 def zeroed(layer: Layer) -> Layer:
     """A layer that at first adds nothing: all its parameters are zero."""
     for parameter in layer.parameters():
@@ -139,7 +147,8 @@ class FeatureTransformer(SpatialTransformer):
         if self.resting:
             return x
         pooled = rearrange(self.attentionpool2D(feature), "b c n -> b n c")
-        return x + self._transform(x, context, pooled.expand(x.shape[0], -1, -1))
+        rows = max(x.shape[0], context.shape[0])
+        return x + self._transform(x, context, pooled.expand(rows, -1, -1))
 
 
 class UNetBlock(nn.Sequential):

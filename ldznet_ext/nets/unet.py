@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ldznet_ext.errors import ModelError
-from ldznet_ext.nets.blocks import Downsample, GroupNorm32, ResBlock, SpatialTransformer, UNetBlock, Upsample
+from ldznet_ext.nets.blocks import Downsample, GroupNorm32, ResBlock, SpatialTransformer, UNetBlock, Upsample, one_row
 from ldznet_ext.shapes import Float
 
 
@@ -158,17 +158,22 @@ class UNet(nn.Module):
         context: Float[Tensor, "b words d"],
         features: Mapping[str, Tensor] | None = None,
     ) -> Float[Tensor, "b c lh lw"]:
-        """Everything between the input and `out`; `features` (tap -> map) are only read."""
+        """Everything between the input and `out`; `features` (tap -> map) are only read.
+
+        A latent that is one row expanded goes through as one until it meets the texts; hooks before that see one row.
+        """
         self._check_grid(x)
         features = {} if features is None else features
-        skips = []
+        rows, skips = max(x.shape[0], context.shape[0]), []
+        x = one_row(x)
         for index, block in enumerate(self.input_blocks):
             x = block(x, emb, context, features.get(f"in.{index}"))
             skips.append(x)
         x = self.middle_block(x, emb, context, features.get("mid"))
         for index, block in enumerate(self.output_blocks):
-            x = block(torch.cat([x, skips.pop()], dim=1), emb, context, features.get(f"out.{index}"))
-        return x
+            skip = skips.pop().expand(x.shape[0], -1, -1, -1)
+            x = block(torch.cat([x, skip], dim=1), emb, context, features.get(f"out.{index}"))
+        return x.expand(rows, -1, -1, -1)
 
     def _check_grid(self, x: Tensor) -> None:
         height, width = x.shape[-2:]
@@ -187,4 +192,4 @@ class UNet(nn.Module):
         vector: Float[Tensor, "b v"] | None = None,
     ) -> Float[Tensor, "b out lh lw"]:
         """Predict the noise (or velocity) in the scaled latent `x` at these timesteps (0..999). vector: SDXL's, else None."""
-        return self.out(self.hidden(x, self.embed(timesteps, vector), context))
+        return self.out(self.hidden(x, self.embed(one_row(timesteps), vector), context))

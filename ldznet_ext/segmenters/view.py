@@ -12,7 +12,7 @@ from ldznet_ext.caches import FeaturesKey, LatentKey, digest, state_key
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.sampling import Kept
-from ldznet_ext.harvest.taps import last_tap
+from ldznet_ext.harvest.taps import last_tap, parse_tap
 from ldznet_ext.masks.imaging import Fit, fit, to_network
 from ldznet_ext.sampling import seeded_noise
 from ldznet_ext.shapes import Float
@@ -124,6 +124,10 @@ def features_of(
     latent = view.latent(backbone)
     noise = seeded_noise(seed, tuple(latent.shape), latent.device, latent.dtype)
     noisy = backbone.add_noise(latent, noise, timestep).expand(len(phrases), -1, -1, -1)
+    if any(
+        parse_tap(tap).part for tap in taps
+    ):  # before the words come in, our own UNet computes what is expanded once
+        noisy = noisy.clone(memory_format=torch.contiguous_format)
     context = backbone.conditioning(phrases)
     with backbone.lock, harvest(backbone.unet, taps, stop_after=last_tap(taps)) as store:
         backbone.predict(noisy, timestep, context)
