@@ -192,9 +192,11 @@ def load_head(
 
     info = read_info(path)
     if family is not None and info.family != family:
+        from ldznet_ext.segmenters.methods import without_head
+
         raise HeadError(
-            f"{Path(path).name} is a head for the model family '{info.family}'; expected one for '{family}', "
-            "so choose another head or another model."
+            f"{Path(path).name} is a head for the model family '{info.family}'; expected one for '{family}', so choose another "
+            f"head or another model, or a method that needs no head ({', '.join(without_head())})."
         )
     tensors = read_tensors(path, HeadError)
     statistics = {

@@ -81,9 +81,11 @@ def _wrong(heads: list[HeadFile], family: str) -> list[HeadFile]:
 
 
 def _refusal(got: str, backbone: "Backbone") -> HeadError:
+    from ldznet_ext.segmenters.methods import without_head
+
     return HeadError(
         f"{got}; expected a whole one for the family '{backbone.family}', so put it there (LDZNET_MODELS names more folders), "
-        "or use another model or method."
+        f"or use another model, or a method that needs no head ({', '.join(without_head())})."
     )
 
 

@@ -20,6 +20,7 @@ from ldznet_ext.segmenters import (  # noqa: F401  each registers itself
 )
 from ldznet_ext.segmenters.base import AUTO, SEGMENTERS, Segmenter
 from ldznet_ext.segmenters.choice import kinds_at_hand
+from ldznet_ext.segmenters.headless import HeadlessSegmenter
 from ldznet_ext.segmenters.heads import HeadSegmenter
 from ldznet_ext.weights import read_info
 
@@ -64,6 +65,11 @@ def check_method(method: str) -> None:
 def methods() -> tuple[str, ...]:
     """The names a method can be asked for by."""
     return (AUTO, *sorted(SEGMENTERS, key=lambda name: -SEGMENTERS[name].rank))
+
+
+def without_head() -> tuple[str, ...]:
+    """The names of the methods that need no trained head, and so work with every model."""
+    return tuple(name for name in methods()[1:] if issubclass(SEGMENTERS[name], HeadlessSegmenter))
 
 
 def _class_of(name: str, backbone: "Backbone", head: Path | None) -> type[Segmenter]:

@@ -12,7 +12,7 @@ from torch import Tensor
 import ldznet_ext as ldz
 from ldznet_ext.convert.infer import infer_unet
 from ldznet_ext.convert.layouts import unet_from_compvis
-from ldznet_ext.errors import ModelError
+from ldznet_ext.errors import HeadError, ModelError
 from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.locate import find_taps
@@ -31,7 +31,7 @@ from tests.official import (
     write_official,
     write_vocabulary,
 )
-from tests.tiny import picture
+from tests.tiny import picture, write_head
 
 LYING_NAME = "sd_xl_base_1.0_v-prediction_inpainting.safetensors"
 
@@ -67,6 +67,19 @@ def test_words_become_a_mask(vocabulary: Path, name: str) -> None:
     model.native = Size(128, 128)  # else a scaled-down SDXL takes seconds
     found = ldz.segment(picture(90, 130), "fox", backbone=model, method="attention")
     assert found.prob.shape == (90, 130) and np.ptp(found.prob) > 0
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+def test_a_head_of_another_family_is_refused(vocabulary: Path, tmp_path: Path, name: str) -> None:
+    """Named, or as the only one there is; the sentence says what works, and that does work: see above."""
+    model, head = load_backbone(name), write_head(tmp_path / "head.safetensors")
+    working = r"a method that needs no head \(attention, maskdiffusion, noise_difference\)\.$"
+    with pytest.raises(
+        HeadError, match=f"is a head for the model family 'sticker'; expected one for '{name}', .*{working}"
+    ):
+        ldz.segment(picture(90, 130), "fox", backbone=model, head=head)
+    with pytest.raises(HeadError, match=f"No 'ldznet' head for the model '{name}' was found .*{working}"):
+        ldz.segment(picture(90, 130), "fox", backbone=model, method="ldznet")
 
 
 @pytest.mark.parametrize("family", [SD2, SDXL], ids=lambda family: family.name)
