@@ -13,7 +13,7 @@ ASKS = ("method", "refine", "sam", "seed", "timestep", "average", "parity")
 """Settings that the model is asked with: they count from the next answer on."""
 FIRST = ("threshold", "grow", "feather", "invert")
 """Of the others, those that are always in sight."""
-RANGES = {"grow": (-40, 40), "feather": (0, 24), "islands": (0, 4000), "keep": (0, 12)}
+RANGES = {"grow": (-40, 40), "feather": (0, 24), "islands": (0, 4000), "keep": (0, 12), "average": (1, 16)}
 """How far a slider goes where the table goes farther: a number typed beside it may be any that is taken."""
 LABELS = {
     "fixed": "Threshold",

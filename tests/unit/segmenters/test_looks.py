@@ -169,7 +169,7 @@ def test_who_cannot_have_parity_is_told(backbone: StandaloneBackbone, head: Path
         segment(picture(), "fox", backbone=backbone, method="attention", parity=True)
     with pytest.raises(PhraseError, match="with the words a template adds"):
         segment(picture(), " ".join(["fox"] * 75), backbone=backbone, head=head, parity=True)
-    with pytest.raises(OptionError, match="Looks on average is 0; expected a number from 1 to 64"):
+    with pytest.raises(OptionError, match="Looks to average is 0; expected a number from 1 to 64"):
         segment(picture(), "fox", backbone=backbone, head=head, average=0)
 
 
