@@ -171,8 +171,9 @@ class UNet(nn.Module):
             skips.append(x)
         x = self.middle_block(x, emb, context, features.get("mid"))
         for index, block in enumerate(self.output_blocks):
-            skip = skips.pop().expand(x.shape[0], -1, -1, -1)
-            x = block(torch.cat([x, skip], dim=1), emb, context, features.get(f"out.{index}"))
+            # joined in one go: a name for the skip would keep it alive during the block
+            x = torch.cat([x, skips.pop().expand(x.shape[0], -1, -1, -1)], dim=1)
+            x = block(x, emb, context, features.get(f"out.{index}"))
         return x.expand(rows, -1, -1, -1)
 
     def _check_grid(self, x: Tensor) -> None:
