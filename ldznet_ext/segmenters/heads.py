@@ -33,7 +33,7 @@ CHUNK = 8
 """Phrases in one batch at the model's native size; larger pictures take fewer."""
 BUDGET = 300_000_000
 """Bytes that a batch may hold at its peak in half precision, head and UNet pass: four phrases of SD 1.5's at 512x512."""
-HELD = 57
+HELD = 53
 """Bytes a phrase holds at that peak for each latent cell and each channel of the finest level (docs/memory.md counts them)."""
 KEPT = 1 << 30
 """Bytes of heads that stay loaded; the one used last does in any case, and a full-size one is then alone."""
