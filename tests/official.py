@@ -3,6 +3,7 @@
 What is written down here does not go through the code that reads it; the towers of OpenCLIP compute, too, on torch's attention.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ldznet_ext.convert.single_file import read_single_file
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig
 from ldznet_ext.nets.unet import UNet, UNetConfig
 from tests.tiny import randomise, write_tokenizer
@@ -206,4 +208,19 @@ def write_vocabulary(folder: Path) -> Path:
     (companion / "unet").mkdir(parents=True)
     vocabulary = write_tokenizer(companion / "tokenizer")
     assert len(vocabulary) == VOCABULARY
+    return folder
+
+
+def as_folder(path: Path, folder: Path) -> Path:
+    """A checkpoint's tensors and configurations as diffusers writes them; the vocabulary is that of `write_vocabulary`."""
+    file = read_single_file(path)
+    for part, config in file.configs.items():
+        (folder / part).mkdir(parents=True)
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        (folder / part / name).write_text(json.dumps(config))
+    for part, state in file.states.items():
+        tensors = {key: tensor.contiguous().clone() for key, tensor in state.items()}
+        weights = "model" if part.startswith("text") else "diffusion_pytorch_model"
+        save_file(tensors, folder / part / f"{weights}.safetensors")
+    write_tokenizer(folder / "tokenizer")
     return folder

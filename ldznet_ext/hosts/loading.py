@@ -124,11 +124,13 @@ def read_checkpoint(
         raise ModelError(
             f"{path.name} brings no vocabulary; expected Sticker-SD in a model folder to lend CLIP's, so put it there."
         )
-    family = family_of(unet_config(file.configs["unet"]))
-    sticker, configs = family == "sticker", file.configs
+    shape, configs = unet_config(file.configs["unet"]), file.configs
+    family = family_of(shape)
+    sticker = family == "sticker"
     said = prediction or told_prediction(path, file.metadata, file.markers)
     if file.inferred:
-        configs = _configs(companion, NETWORKS) if sticker else configs
+        lent = _configs(companion, NETWORKS) if sticker else configs
+        configs = lent if unet_config(lent["unet"]) == shape else configs
         configs["scheduler"] = {**configs["scheduler"], **({"prediction_type": said} if said else {})}
     elif prediction:
         configs["scheduler"]["prediction_type"] = prediction

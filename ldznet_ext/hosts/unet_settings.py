@@ -16,6 +16,8 @@ UNSUPPORTED = {
     "norm_num_groups": (None, 32),
 }
 """Settings of a diffusers UNet whose other values make another network: image variations, upscalers, pruned SDXL."""
+SD1_TEXT, SD1_MULTIPLES = 768, (1, 2, 4, 4)
+"""Width of SD 1.x's text states, and of its levels as multiples of the first; Sticker-SD differs in both, reduced SD 1.x in one."""
 LATENT, INPAINTING = 4, 9
 """Input channels: the latent alone, or with a mask and the latent of the masked picture."""
 
@@ -73,9 +75,9 @@ def family_of(config: UNetConfig) -> str:
         return "sdxl"
     if config.linear_projection:
         return "sd2"
-    if config.context_dim < 512:
-        return "sticker"
-    return {768: "sd1"}.get(config.context_dim, f"context-{config.context_dim}")
+    if config.context_dim == SD1_TEXT or (config.context_dim < SD1_TEXT and config.channel_mult == SD1_MULTIPLES):
+        return "sd1"
+    return "sticker" if config.context_dim < SD1_TEXT else f"context-{config.context_dim}"
 
 
 def _depths(given: Any, levels: int) -> tuple[int, ...]:

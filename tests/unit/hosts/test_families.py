@@ -25,6 +25,7 @@ from tests.official import (
     SD2,
     SDXL,
     Family,
+    as_folder,
     inpainting,
     official_state,
     openclip_tower,
@@ -125,31 +126,12 @@ def test_the_unet_computes_as_diffusers(vocabulary: Path, family: Family) -> Non
 @pytest.mark.parametrize("family", [SD1, SD2], ids=lambda family: family.name)
 def test_a_folder_and_a_file_give_the_same_taps(vocabulary: Path, tmp_path: Path, family: Family) -> None:
     """The file's tensors, written as diffusers writes them, with its configurations."""
-    from ldznet_ext.convert.single_file import read_single_file
-
-    file = read_single_file(vocabulary / f"{family.name}.safetensors")
-    folder = as_folder(file, tmp_path / "folder", vocabulary / "sticker-sd" / "tokenizer")
+    folder = as_folder(vocabulary / f"{family.name}.safetensors", tmp_path / "folder")
     both = [load_backbone(path) for path in (folder, vocabulary / f"{family.name}.safetensors")]
     assert both[0].family == both[1].family == family.name
     taps = [features(model) for model in both]
     assert taps[0].keys() == set(FAMILY_TAPS[family.name])
     assert all(torch.equal(taps[0][tap], taps[1][tap]) for tap in taps[0])
-
-
-def as_folder(file: object, folder: Path, tokenizer: Path) -> Path:
-    """A model in diffusers' layout."""
-    import json
-
-    for part, config in file.configs.items():  # type: ignore[attr-defined]
-        (folder / part).mkdir(parents=True)
-        name = "scheduler_config.json" if part == "scheduler" else "config.json"
-        (folder / part / name).write_text(json.dumps(config))
-        if part != "scheduler":
-            tensors = {key: tensor.contiguous().clone() for key, tensor in file.states[part].items()}  # type: ignore[attr-defined]
-            weights = "model" if part.startswith("text") else "diffusion_pytorch_model"
-            save_file(tensors, folder / part / f"{weights}.safetensors")
-    shutil.copytree(tokenizer, folder / "tokenizer")
-    return folder
 
 
 def features(model: StandaloneBackbone) -> dict[str, Tensor]:
