@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.edge_cases import Case, cases
 from benchmarks.edge_page import tables, write_page
 from benchmarks.edge_scores import Row, alpha_rows, cost_rows, halo_rows, refinement_rows
+from ldznet_ext.errors import DataError
 
 
 def main() -> None:
@@ -25,7 +26,11 @@ def main() -> None:
     parser.add_argument("--found", type=Path, help="what --json printed before, in place of measuring")
     parser.add_argument("--docs", type=Path, help="a folder to write edges.md and images/edges into")
     args = parser.parse_args()
-    drawn = list(cases())
+    try:
+        drawn = list(cases())
+    except DataError as missing:
+        print(f"Edges were not measured: {missing}")
+        return
     found = json.loads(args.found.read_text(encoding="utf-8")) if args.found else measure(drawn, args.model)
     if args.docs:
         write_page(args.docs, found, drawn)

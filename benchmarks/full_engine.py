@@ -1,22 +1,26 @@
 """The engine itself over networks of full size: `segment()`, with all that it does around them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.full_size import Networks, fill
+from benchmarks.full_size import PHRASES, TIMESTEP, Networks, make_inputs, random_network
+from ldznet_ext.generate import view_of
 from ldznet_ext.geometry import Size
+from ldznet_ext.harvest.sampling import Kept
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig
 from ldznet_ext.hosts.loading import Parts
 from ldznet_ext.hosts.schedule import Schedule
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.tokens import load_tokens
-from ldznet_ext.pipeline import segment
+from ldznet_ext.pipeline import find, segment
+from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import Segmentation
+from ldznet_ext.segmenters.base import Clock
 from ldznet_ext.segmenters.ldznet import LDZNetSegmenter
-from ldznet_ext.tensors import uninitialised
 from ldznet_ext.weights import DEFAULT_MODEL, HeadInfo, find_model
 
 WORDS = ("fox", "owl", "snow", "red ball", "grass", "sky", "house", "tree")
@@ -29,8 +33,6 @@ def make_backbone(nets: Networks, side: int) -> StandaloneBackbone:
         TextConfig() if width == 768 else TextConfig(hidden_size=width, intermediate_size=width, num_attention_heads=4)
     )
     weight = next(nets.unet.parameters())
-    with uninitialised(), torch.device(weight.device):
-        text = ClipText(tower)
     sticker = find_model(DEFAULT_MODEL)
     assert sticker is not None, "the repository ships it, and CLIP's vocabulary with it"
     return StandaloneBackbone(
@@ -40,26 +42,44 @@ def make_backbone(nets: Networks, side: int) -> StandaloneBackbone:
             native=Size(side, side),
             unet=nets.unet,
             vae=nets.vae,
-            text_encoder=fill(text, seed=5).to(dtype=weight.dtype).eval().requires_grad_(False),
+            text_encoder=random_network(lambda: ClipText(tower), seed=5, device=weight.device, dtype=weight.dtype),
             tokens=load_tokens(sticker / "tokenizer"),
             schedule=Schedule(),
         )
     )
 
 
-def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], Segmentation]]:
-    """What a person asks for, as `segment()` is asked: name -> call; each empties the caches as far as its name says."""
-    backbone = make_backbone(nets, side)
-    segmenter = LDZNetSegmenter(nets.head, HeadInfo(kind="ldznet", family="sd1", preset="sd1", taps=LDZNET_TAPS))
-    picture = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
+def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], object]]:
+    """What a person asks for, as `segment()` is asked: name -> call; each empties the caches as far as its name says.
 
-    def ask(*words: str, forget: bool) -> Segmentation:
-        (backbone.caches if forget else backbone.caches.texts).clear()
+    "plain" is what the authors' code does, with nothing around the networks: the words, the VAE, both UNets in full.
+    """
+    backbone = make_backbone(nets, side)
+    segmenter: Any = LDZNetSegmenter(nets.head, HeadInfo(kind="ldznet", family="sd1", preset="sd1", taps=LDZNET_TAPS))
+    picture = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    inputs = make_inputs(nets, side)
+    kept = Kept(timestep=TIMESTEP, features=dict(inputs.features), latent=inputs.latent)
+    generated = view_of(picture, inputs.latent, (kept,))
+
+    def ask(*words: str, new_picture: bool = False, fast: bool = False) -> Segmentation:
+        backbone.fast_encoder = nets.fast if fast else None
+        (backbone.caches if new_picture else backbone.caches.texts).clear()
         backbone.caches.features.clear()
         return segment(picture, words, backbone=backbone, method=segmenter)
 
+    def of_the_generation() -> Segmentation:
+        backbone.caches.texts.clear()
+        return find(generated, SegmentRequest(phrases=("fox",)), backbone, segmenter, Clock())
+
+    def plain() -> torch.Tensor:
+        with torch.inference_mode():
+            return nets.plain(inputs.pixels, backbone.encode_text("fox"))
+
     return {
-        "uploaded": lambda: ask("fox", forget=True),
-        "another phrase": lambda: ask("owl", forget=False),
-        "8 phrases": lambda: ask(*WORDS, forget=False),
+        "plain": plain,
+        "uploaded": lambda: ask("fox", new_picture=True),
+        "uploaded, fast encoder": lambda: ask("fox", new_picture=True, fast=True),
+        "another phrase": lambda: ask("owl"),
+        "just generated": of_the_generation,
+        f"{PHRASES} phrases": lambda: ask(*WORDS),
     }

@@ -118,15 +118,16 @@ def situations(nets: Networks, inputs: Inputs) -> dict[str, Callable[[], Tensor]
     }
 
 
-def build(*, device: torch.device | str, dtype: torch.dtype, tiny: bool = False) -> Networks:
-    """Networks of SD 1.5's sizes (tiny: of its shape alone), random, the same every time on one kind of device."""
+def build(*, device: torch.device | str, dtype: torch.dtype, tiny: bool = False, fill_them: bool = True) -> Networks:
+    """Networks of SD 1.5's sizes (tiny: of its shape alone), random, the same every time on one kind of device.
+
+    fill_them: draw their weights; on the meta device there are none.
+    """
     unet = UNetConfig(model_channels=32, context_dim=64) if tiny else UNetConfig()
     vae = AutoencoderConfig(block_out_channels=(32, 32, 64, 64)) if tiny else AutoencoderConfig()
 
     def make(number: int, network: Callable[[], Network]) -> Network:
-        with uninitialised(), torch.device(device):
-            made = network()
-        return fill(made, seed=number).to(dtype=dtype).eval().requires_grad_(False)
+        return random_network(network, seed=number, device=device, dtype=dtype, fill_it=fill_them)
 
     return Networks(
         vae=make(1, lambda: Autoencoder(vae)),
@@ -134,6 +135,21 @@ def build(*, device: torch.device | str, dtype: torch.dtype, tiny: bool = False)
         unet=make(3, lambda: UNet(unet)),
         head=make(4, lambda: build_head("ldznet", "golden" if tiny else "sd1")),
     )
+
+
+def random_network(
+    make: Callable[[], Network],
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    fill_it: bool = True,
+) -> Network:
+    """One network, frozen, with weights as `fill` draws them."""
+    with uninitialised(), torch.device(device):
+        made = make()
+    made = fill(made, seed=seed) if fill_it else made
+    return made.to(dtype=dtype).eval().requires_grad_(False)
 
 
 def make_inputs(nets: Networks, side: int) -> Inputs:
@@ -173,7 +189,8 @@ def fill(network: Network, *, seed: int) -> Network:
 
 def _open_decoder(head: ZNet) -> None:
     """The authors' decoder has one channel: random weights would close it, so it passes on what it gets, little changed."""
-    head.out[2].bias.fill_(3)  # where SiLU is steep
+    *_, last, _ = head.out.children()
+    nn.init.constant_(last.get_parameter("bias"), 3)  # where SiLU is steep
     for layer in head.final.modules():
         if isinstance(layer, nn.ConvTranspose2d):
             layer.weight.fill_(1)

@@ -13,12 +13,12 @@ from ldznet_ext.geometry import Size
 from ldznet_ext.harvest.sampling import second_half
 from ldznet_ext.harvest.taps import LDZNET_TAPS
 from ldznet_ext.harvest.wanted import Wanted, harvest_wanted
-from ldznet_ext.hosts.base import BaseBackbone
+from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.sampling import Sampling
 
 
 def harvesting(
-    backbone: BaseBackbone, size: Size, *, steps: int = 20, pairs: int = 30, seconds: float = 600
+    backbone: StandaloneBackbone, size: Size, *, steps: int = 20, pairs: int = 30, seconds: float = 600
 ) -> dict[str, Any]:
     """Median of the ratios, its upper 95 % bound, and MB kept for the taps; no pair is begun after so many seconds."""
     sampling = Sampling(steps=steps, size=size)
@@ -37,7 +37,8 @@ def harvesting(
         _wait(backbone)
         return time.perf_counter() - start
 
-    paint(keep=False), paint(keep=True)
+    for keep in (False, True):
+        paint(keep=keep)
     ratios, plain, began = [], [], time.perf_counter()
     while len(ratios) < pairs and (len(ratios) < 3 or time.perf_counter() - began < seconds):
         order = (False, True) if len(ratios) % 2 == 0 else (True, False)  # neither always comes second
@@ -62,6 +63,6 @@ def upper_bound(ratios: Sequence[float], draws: int = 4000) -> float:
     return medians[int(0.975 * draws)]
 
 
-def _wait(backbone: BaseBackbone) -> None:
+def _wait(backbone: StandaloneBackbone) -> None:
     if backbone.device.type == "cuda":
         torch.cuda.synchronize()

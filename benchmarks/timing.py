@@ -11,12 +11,13 @@ import torch
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Milliseconds of one thing: median and extremes of so many runs."""
+    """Milliseconds of one thing: median and extremes of so many runs; on a CPU also the processor time's median, all threads'."""
 
     median: float
     least: float
     most: float
     runs: int
+    processor: float | None = None
 
 
 def alternate(
@@ -32,7 +33,7 @@ def alternate(
         for call in calls.values():
             call()
     clock = _gpu_milliseconds if torch.device(device).type == "cuda" else _milliseconds
-    taken: dict[str, list[float]] = {name: [] for name in calls}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     began = time.perf_counter()
     gc.collect()
     gc.disable()  # a collection of garbage would fall on one of them
@@ -47,13 +48,14 @@ def alternate(
     return {name: asdict(_times(values)) for name, values in taken.items()}
 
 
-def _milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _milliseconds(call: Callable[[], object]) -> tuple[float, float]:
+    """By the clock on the wall, and of the processor."""
+    start, busy = time.perf_counter(), time.process_time()
     call()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (time.perf_counter() - start), 1000 * (time.process_time() - busy)
 
 
-def _gpu_milliseconds(call: Callable[[], object]) -> float:
+def _gpu_milliseconds(call: Callable[[], object]) -> tuple[float, float]:
     """From one event on the GPU to another: the waiting for the CPU to ask for the next kernel is part of it."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
@@ -61,13 +63,15 @@ def _gpu_milliseconds(call: Callable[[], object]) -> float:
     call()
     end.record()
     torch.cuda.synchronize()
-    return start.elapsed_time(end)
+    return start.elapsed_time(end), 0.0
 
 
-def _times(values: list[float]) -> Times:
+def _times(values: list[tuple[float, float]]) -> Times:
+    walls, processor = [wall for wall, _ in values], statistics.median(busy for _, busy in values)
     return Times(
-        median=round(statistics.median(values), 4),
-        least=round(min(values), 4),
-        most=round(max(values), 4),
-        runs=len(values),
+        median=round(statistics.median(walls), 4),
+        least=round(min(walls), 4),
+        most=round(max(walls), 4),
+        runs=len(walls),
+        processor=round(processor, 4) if processor else None,
     )

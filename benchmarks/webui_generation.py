@@ -27,7 +27,7 @@ JOBS = {"harvest": {"words": "qwertzuiop"}, "masks": {"words": "fox"}}
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("address")
+    parser.add_argument("address", nargs="?")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--what", choices=JOBS, default="harvest")
     parser.add_argument("--steps", type=int, default=20)
@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="also paint N tiny pictures with masks")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.address is None:
+        print("No web UI was measured: expected the address of one that runs, such as http://127.0.0.1:7860.")
+        return
     host = WebUi(args.address, seconds=1800)
     found = {"host": host.get("/ldznet/v1/health")["host"], "what": args.what, "steps": args.steps, "size": args.size}
     found["clock"] = "processor" if args.pid else "wall"
