@@ -53,7 +53,7 @@ format:
 
 bench:
 	@$(SET_UP) run
-	@for file in benchmarks/*.py; do $(VENV) $$file $(ARGS) || exit 1; done
+	@for file in $$(grep -l "^if __name__" benchmarks/*.py); do echo "== $$file"; $(VENV) $$file $(ARGS) || exit 1; done
 
 clean:
 	rm -rf .venv .venv-webui .pocket_host demo .pytest_cache .ruff_cache .import_linter_cache
