@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ldznet_ext.errors import OptionError
 from ldznet_ext.geometry import Size
 from ldznet_ext.sampling import Progress, Sampling, Start
 from ldznet_ext.weights import DEFAULT_MODEL
@@ -158,9 +159,17 @@ class Backbone(Protocol):
 
 
 def load_backbone(source: Any = None, device: Any = None, dtype: Any = None, **settings: Any) -> Backbone:
-    """Load a model for stand-alone use: see `hosts.standalone.load_backbone`."""
+    """Load a model for stand-alone use: see `hosts.standalone.load_backbone`. A pipeline of diffusers is borrowed as it is."""
+    from ldznet_ext.hosts.pipeline import PipelineBackbone, is_pipeline
     from ldznet_ext.hosts.standalone import load_backbone as load
 
+    if is_pipeline(source):
+        if device is not None or dtype is not None or any(value is not None for value in settings.values()):
+            raise OptionError(
+                "A pipeline came with a device, a type or a LoRA beside it; expected it alone, for it is used as it is, so set "
+                "these in the pipeline."
+            )
+        return PipelineBackbone(source)
     return load(source, device, dtype, **settings)
 
 

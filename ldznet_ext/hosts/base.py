@@ -87,6 +87,10 @@ class BaseBackbone:
         """The keys of the texts' conditioning."""
         return self.text_keys(texts)
 
+    def encode(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c lh lw"]:
+        """Pixels in [-1, 1] to the scaled latent mean."""
+        raise NotImplementedError
+
     def predict(
         self, noisy: Float[Tensor, "b c lh lw"], timestep: int, context: Conditioning | Tensor
     ) -> Float[Tensor, "b c lh lw"]:

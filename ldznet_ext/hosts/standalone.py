@@ -16,6 +16,7 @@ from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.dual_text import size_vector
 from ldznet_ext.hosts.fast_encoder import read_fast_encoder
 from ldznet_ext.hosts.hub import cached, parse_hub_id
+from ldznet_ext.hosts.inpainting import with_beside
 from ldznet_ext.hosts.loading import Parts, read_checkpoint, read_folder
 from ldznet_ext.hosts.prediction import check_prediction
 from ldznet_ext.hosts.sampling import sample
@@ -113,8 +114,7 @@ class StandaloneBackbone(BaseBackbone):
         times = torch.full((1,), timestep, device=noisy.device).expand(noisy.shape[0])
         told = Conditioning.of(context)
         if self.inpaints:
-            beside = self._everything(noisy) if told.beside is None else told.beside.to(noisy)
-            noisy = torch.cat([noisy, beside.expand(len(noisy), -1, -1, -1)], dim=1)
+            noisy = with_beside(self, noisy, told)
         with self.lock:  # another thread's harvest would read this call
             self.unet_calls += 1
             return self.unet(noisy, times, told.states, told.vector)
@@ -123,13 +123,6 @@ class StandaloneBackbone(BaseBackbone):
     def inpaints(self) -> bool:
         """Whether the UNet was trained to inpaint, and is told the mask and what surrounds it beside the latent."""
         return self.unet.config.in_channels == INPAINTING
-
-    def _everything(self, noisy: Tensor) -> Float[Tensor, "1 5 lh lw"]:
-        """What an inpainting model is told where everything is to be painted: ones, and the latent of plain grey."""
-        height, width = (side * self.factor for side in noisy.shape[-2:])
-        key = (self.state_key("vae"), "grey", height, width, str(noisy.dtype))
-        grey = self.caches.latents.get_or(key, lambda: self.encode(torch.zeros(1, 3, height, width))).to(noisy)
-        return torch.cat([torch.ones_like(grey[:, :1]), grey], dim=1)
 
     def generate(
         self,
