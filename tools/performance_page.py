@@ -176,7 +176,7 @@ def draw(path: Path, found: Found) -> None:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    rows = [(NAMES.get(name, name), ratio) for name, ratio in found["ratios"].items() if name in NAMES]
+    rows = [(NAMES[name], ratio) for name, ratio in found["ratios"].items() if name in NAMES]
     figure = Figure(figsize=(8, 2.6), layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
