@@ -32,7 +32,7 @@ class Family:
     second: tuple[int, int, int] | None = None
 
 
-SD1 = Family(name="sd1", unet=UNetConfig(model_channels=32, context_dim=768), text=(768, 1, 12))
+SD1 = Family(name="sd1", unet=UNetConfig(model_channels=32, context_dim=64), text=(64, 1, 1))
 SD2 = Family(
     name="sd2",
     unet=UNetConfig(model_channels=64, num_heads=1, head_channels=64, context_dim=128, linear_projection=True),
