@@ -1,12 +1,15 @@
 """`ldznet models`: which models and heads lie where, how large they are, and their SHA-256; `models add` brings another."""
 
 import argparse
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ldznet_ext.cli import console, options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ldznet_ext.hosts.library import Stored
 
 
@@ -31,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--into", metavar="DIR", help="model folder (default: the first of LDZNET_MODELS, else your own)"
     )
     adding.add_argument("--sha256", metavar="HEX", help="what the file must have, or it is deleted")
-    adding.add_argument(
-        "--variant", help="of a hub's weights: fp16, or non_ema, on which SD 1.4's heads were trained"
-    )
+    adding.add_argument("--variant", help="of a hub's weights: fp16, or non_ema, on which SD 1.4's heads were trained")
     adding.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
 
 
@@ -51,7 +52,7 @@ def added(args: argparse.Namespace) -> dict[str, Any]:
 
     from ldznet_ext.hosts.adding import add
 
-    with _Bars() as bars:
+    with _kept_when_interrupted(), _Bars() as bars:
         done = add(
             args.source,
             name=args.name,
@@ -61,6 +62,16 @@ def added(args: argparse.Namespace) -> dict[str, Any]:
             told=bars,
         )
     return {"path": str(done.path), "kind": done.kind, "family": done.family, "sha256": dict(done.sums)}
+
+
+@contextmanager
+def _kept_when_interrupted() -> Iterator[None]:
+    """Say what becomes of a download that is ended by Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.say("What has come so far is kept; the same command continues from there.")
+        raise
 
 
 def added_lines(answer: dict[str, Any]) -> list[str]:
@@ -94,7 +105,7 @@ def found(sums: bool = True) -> dict[str, Any]:
     from ldznet_ext.weights import model_folders
 
     folders = list(dict.fromkeys(model_folders()))
-    entries = [_entry(each, sums) for folder in folders for each in stored(folder)]
+    entries = [_entry(each, folder, sums) for folder in folders for each in stored(folder)]
     return {"folders": [{"path": str(path), "exists": path.is_dir()} for path in folders], "models": entries}
 
 
@@ -112,20 +123,20 @@ def lines(answer: dict[str, Any]) -> list[str]:
     return out
 
 
-def _entry(stored: "Stored", sums: bool) -> dict[str, Any]:
+def _entry(stored: "Stored", folder: "Path", sums: bool) -> dict[str, Any]:
     from ldznet_ext.weights import sha256_of
 
     listed = [
         {
-            "path": str(file.relative_to(stored.path.parent)),
+            "path": str(file.relative_to(folder)),
             "bytes": file.stat().st_size,
             "sha256": sha256_of(file) if sums else None,
         }
         for file in stored.files
     ]
     return {
-        "name": stored.path.name,
-        "folder": str(stored.path.parent),
+        "name": str(stored.path.relative_to(folder)),
+        "folder": str(folder),
         "kind": stored.kind,
         "family": stored.family,
         "bytes": stored.bytes,

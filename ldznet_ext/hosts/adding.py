@@ -9,7 +9,7 @@ import os
 import shutil
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,12 +65,16 @@ def add(
         timeout=timeout,
     )
     path, hub = Path(source).expanduser(), hubs.parse_hub_id(source)
-    if path.exists():
-        return wish.settle(path, ours=False)
-    if hub is not None:
-        return wish.of_hub(hub, variant)
-    if "://" in source:
-        return wish.of_address(source)
+    try:
+        if path.exists():
+            return wish.settle(path, ours=False)
+        if hub is not None:
+            return wish.of_hub(hub, variant)
+        if "://" in source:
+            return wish.of_address(source)
+    finally:
+        with suppress(OSError):  # something else is on its way
+            (wish.place / UNFINISHED).rmdir()
     raise ModelError(
         f"There is no file '{source}'; expected a file, an address that begins with https:// or a hub id such as owner/name, so "
         "check it."

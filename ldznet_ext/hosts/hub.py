@@ -48,8 +48,9 @@ class HubId:
 
     @property
     def name(self) -> str:
-        """What it is called in a model folder; a file without its ending."""
-        return "--".join([*self.id.split("/"), *([Path(self.file).stem] if self.file else [])])
+        """What it is called in a model folder; a file without its ending, another state than the newest by its name."""
+        state = [] if self.revision == HubId.revision else [self.revision.replace("/", "-")]
+        return "--".join([*self.id.split("/"), *([Path(self.file).stem] if self.file else []), *state])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ def files_of(hub: HubId, variant: str | None = None) -> list[HubFile]:
 def cached(hub: HubId) -> Path | None:
     """A model that is on this machine: one that was added, or else the whole snapshot in the hub's own cache."""
     added = find_model(hub.name)
-    if added is not None and hub.revision == HubId.revision:
+    if added is not None:
         return added
     home = Path(os.environ.get("HF_HUB_CACHE") or _home() / "hub") / f"models--{hub.id.replace('/', '--')}"
     try:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ldznet_ext.errors import LdznetError
-from ldznet_ext.hosts.kinds import CHECKPOINT, DAMAGED, MODEL, about, unet_family
+from ldznet_ext.hosts.kinds import CHECKPOINT, DAMAGED, MODEL, SUBFOLDERS, about, unet_family
 from ldznet_ext.weights import find_model, model_folders
 
 __all__ = ["CHECKPOINT", "DAMAGED", "MODEL", "Loadable", "Stored", "loadable", "stored"]
@@ -52,10 +52,13 @@ def loadable(loaded: str = "") -> tuple[Loadable, ...]:
 
 
 def stored(folder: Path) -> Iterator[Stored]:
-    """What a folder holds, by name; nothing where it is not there."""
+    """What a folder holds, by name, and after it what its folders of LoRA and embeddings hold; nothing where it is not there."""
     if not folder.is_dir():
         return
-    for path in sorted(folder.iterdir()):
+    inside = [
+        each for name in SUBFOLDERS.values() if (folder / name).is_dir() for each in sorted((folder / name).iterdir())
+    ]
+    for path in (*sorted(folder.iterdir()), *inside):
         if (path / "unet").is_dir():
             files = tuple(sorted(path.rglob("*.safetensors")))
             yield Stored(path=path, kind=MODEL, family=_family(path), files=files)

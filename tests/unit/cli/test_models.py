@@ -2,7 +2,9 @@
 
 import hashlib
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tests.loopback import serving
 
@@ -32,6 +34,18 @@ def test_the_object(ldznet, folder, tmp_path):
     assert found["sticker-sd"]["kind"] == "model" and found["sticker-sd"]["family"] == "sticker"
     assert any(file["path"].startswith("sticker-sd/unet/") for file in found["sticker-sd"]["files"])
     assert found["broken.safetensors"]["kind"] == "damaged" and found["broken.safetensors"]["problem"].endswith(".")
+
+
+def test_loras_are_listed_with_their_folder(ldznet, models, tmp_path, monkeypatch):
+    monkeypatch.setenv("LDZNET_MODELS", str(tmp_path))
+    (tmp_path / "loras").mkdir()
+    state = {"lora_unet_x_attn2_to_k.lora_down.weight": np.zeros((1, 768), np.float32)}
+    (tmp_path / "elsewhere").mkdir()
+    save_file(state, tmp_path / "elsewhere" / "style.safetensors")
+    assert ldznet("models", "add", str(tmp_path / "elsewhere" / "style.safetensors"), "--name", "ink").code == 0
+    entry = next(one for one in ldznet("models", "--json").json["models"] if one["folder"] == str(tmp_path))
+    assert (entry["name"], entry["kind"], entry["family"]) == ("loras/ink.safetensors", "lora", "sd1")
+    assert "loras/ink.safetensors" in ldznet("models").out
 
 
 def test_the_list(ldznet, folder):

@@ -78,7 +78,7 @@ def test_a_model_that_stopped_on_the_way(hub: Loopback, shelf: Path) -> None:
     again = {path.partition("/c0ffee/")[2] for path, _ in hub.asked}
     assert "vae/diffusion_pytorch_model.safetensors" in again
     assert "unet/diffusion_pytorch_model.safetensors" not in again, "what is whole is not fetched twice"
-    assert list((shelf / UNFINISHED).iterdir()) == []
+    assert not (shelf / UNFINISHED).exists()
 
 
 def test_a_variant(hub: Loopback, shelf: Path) -> None:
@@ -87,6 +87,12 @@ def test_a_variant(hub: Loopback, shelf: Path) -> None:
     assert files["vae/diffusion_pytorch_model.safetensors"] == "diffusion_pytorch_model.safetensors"
     with pytest.raises(ModelError, match=r"has no variant 'fp16'; expected one of its own .*non_ema"):
         files_of(HubId(id=MODEL), "fp16")
+
+
+def test_another_state_is_another_model(hub: Loopback, shelf: Path) -> None:
+    hub.files[f"/api/models/{MODEL}/revision/v1/old"] = hub.files[f"/api/models/{MODEL}/revision/main"]
+    assert short(f"{MODEL}@v1/old").path.name == "owner--small-model--v1-old"
+    assert cached(HubId(id=MODEL)) is None and load_backbone(f"{MODEL}@v1/old").family == "sticker"
 
 
 def test_what_a_hub_may_not_have(hub: Loopback, shelf: Path) -> None:

@@ -166,6 +166,16 @@ def test_what_is_said_is_not_measured(vocabulary: Path, tmp_path: Path, monkeypa
         )
 
 
+def test_the_autoencoder_of_sdxl_keeps_to_float32(vocabulary: Path) -> None:
+    """In half precision it overflows; SD 1.x's does not."""
+    for name, kind in (("sdxl", torch.float32), ("sd1", torch.float16)):
+        model = load_backbone(name, dtype="float16")
+        assert (model.dtype, next(model.vae.parameters()).dtype) == (torch.float16, kind)
+    model = load_backbone("sdxl", dtype="float16")
+    latent = model.encode(torch.zeros(1, 3, 64, 64))
+    assert latent.dtype == torch.float16 and model.decode(latent).dtype == torch.float32
+
+
 # inpainting
 
 

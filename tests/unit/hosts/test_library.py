@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from ldznet_ext.hosts.library import CHECKPOINT, DAMAGED, MODEL, loadable, stored
 from ldznet_ext.hosts.standalone import find_source
@@ -39,6 +41,15 @@ def test_everything_is_told_for_what_it_is(folders: Path) -> None:
         "sticker-sd": (MODEL, None, True),
     }
     assert list(stored(folders / "nowhere")) == []
+
+
+def test_loras_and_learned_words_lie_in_folders_of_their_own(folders: Path) -> None:
+    """Beside a model a file that is no head would stand in the way of its heads."""
+    state = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": torch.zeros(1, 4)}
+    (folders / "loras").mkdir()
+    save_file(state, folders / "loras" / "style.safetensors")
+    assert [(each.path.name, each.kind) for each in stored(folders)][-1] == ("style.safetensors", "lora")
+    assert "style" not in {one.name for one in loadable()}
 
 
 def test_models_can_be_loaded_by_the_name_they_have_afterwards(folders: Path, models: Path) -> None:
