@@ -47,7 +47,7 @@ def unet_steps(grid: int, *, rounds: int, tiny: bool) -> dict[str, dict[str, Any
         early(other, latent.bfloat16(), texts[:1].bfloat16())
 
     found = {"early exit": pair(lambda: unet(latent, times, texts[:1]), early)}
-    found["fused attention"] = pair(patched("attend", attention._in_steps, early), early)
+    found["fused attention"] = pair(patched("attend", attention.in_steps, early), early)
     found[f"what {MANY} phrases have in common, once"] = pair(
         lambda: early(rows=latent.repeat(MANY, 1, 1, 1), words=texts),
         lambda: early(rows=latent.expand(MANY, -1, -1, -1), words=texts),

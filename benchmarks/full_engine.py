@@ -1,7 +1,9 @@
 """The engine itself over networks of full size: `segment()`, with all that it does around them."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from ldznet_ext.hosts.loading import Parts
 from ldznet_ext.hosts.schedule import Schedule
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.tokens import load_tokens
+from ldznet_ext.nets import attention
 from ldznet_ext.pipeline import find, segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import Segmentation
@@ -52,8 +55,11 @@ def make_backbone(nets: Networks, side: int) -> StandaloneBackbone:
 def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], object]]:
     """What a person asks for, as `segment()` is asked: name -> call; each empties the caches as far as its name says.
 
-    "plain" is what the authors' code does, with nothing around the networks: the words, the VAE, both UNets in full.
+    "plain" is what the authors' code does, with nothing around the networks: the words, the VAE, both UNets in full, attention in
+    its three steps and tensors as PyTorch lays them out; "plain, our layers" the same with our attention and the VAE's channels
+    last.
     """
+    theirs = copy.deepcopy(nets.vae)  # the backbone turns its own
     backbone = make_backbone(nets, side)
     segmenter: Any = LDZNetSegmenter(nets.head, HeadInfo(kind="ldznet", family="sd1", preset="sd1", taps=LDZNET_TAPS))
     picture = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
@@ -75,10 +81,15 @@ def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], object]]:
         with torch.inference_mode():
             return nets.plain(inputs.pixels, backbone.encode_text("fox"))
 
+    def as_the_authors() -> torch.Tensor:
+        with patch.object(attention, "attend", attention.in_steps), patch.object(nets, "vae", theirs):
+            return plain()
+
     return {
-        "plain": plain,
-        "uploaded": lambda: ask("fox", new_picture=True),
+        "plain": as_the_authors,
+        "plain, our layers": plain,
         "uploaded, fast encoder": lambda: ask("fox", new_picture=True, fast=True),
+        "uploaded": lambda: ask("fox", new_picture=True),  # leaves the latent for those that follow
         "another phrase": lambda: ask("owl"),
         "just generated": of_the_generation,
         f"{PHRASES} phrases": lambda: ask(*WORDS),

@@ -56,15 +56,16 @@ def attend(
     if q.device.type != "cpu" or q.element_size() > 2:
         return F.scaled_dot_product_attention(q, k, v)
     if torch.is_grad_enabled() or q.shape[:-1].numel() * k.shape[-2] * q.element_size() <= CACHED:
-        return _in_steps(q, k, v)
+        return in_steps(q, k, v)
     pieces = [
-        torch.cat([_in_steps(part, keys, values) for part in queries.split(ROWS)])
+        torch.cat([in_steps(part, keys, values) for part in queries.split(ROWS)])
         for queries, keys, values in zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True)
     ]
     return torch.stack(pieces).view(q.shape)
 
 
-def _in_steps(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def in_steps(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Scores, softmax, sum, as the authors compute attention."""
     return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(dim=-1) @ v
 
 
