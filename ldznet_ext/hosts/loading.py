@@ -20,7 +20,7 @@ from ldznet_ext.hosts.autoencoder import Autoencoder, AutoencoderConfig, autoenc
 from ldznet_ext.hosts.building import Module, Told, build, like, pick_fields
 from ldznet_ext.hosts.clip_text import ClipText, TextConfig, clip_keys
 from ldznet_ext.hosts.dual_text import DualText
-from ldznet_ext.hosts.prediction import VELOCITY, measure_prediction, told_prediction
+from ldznet_ext.hosts.prediction import VELOCITY, ZERO_SNR, measure_prediction, told_prediction
 from ldznet_ext.hosts.schedule import Schedule, read_schedule
 from ldznet_ext.hosts.tokens import END, SECOND_PAD, Tokens, load_tokens
 from ldznet_ext.hosts.unet_settings import LATENT, family_of, unet_config
@@ -131,7 +131,7 @@ def read_checkpoint(
     if file.inferred:
         lent = _configs(companion, NETWORKS) if sticker else configs
         configs = lent if unet_config(lent["unet"]) == shape else configs
-        configs["scheduler"] = {**configs["scheduler"], **({"prediction_type": said} if said else {})}
+        configs["scheduler"] = {**configs["scheduler"], **_said_of_noise(said, file.markers)}
     elif prediction:
         configs["scheduler"]["prediction_type"] = prediction
     parts = _assemble(
@@ -151,6 +151,14 @@ def read_checkpoint(
         )
     )
     return _settled(parts, said) if file.inferred and family == "sd2" else parts
+
+
+def _said_of_noise(prediction: str | None, markers: frozenset[str]) -> dict[str, Any]:
+    """What a file says of its schedule, as diffusers' settings."""
+    return {
+        **({"prediction_type": prediction} if prediction else {}),
+        **({"rescale_betas_zero_snr": True} if prediction == VELOCITY and ZERO_SNR in markers else {}),
+    }
 
 
 def _settled(parts: Parts, said: str | None) -> Parts:

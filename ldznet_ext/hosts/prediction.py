@@ -20,8 +20,8 @@ from ldznet_ext.shapes import Float
 EPSILON, VELOCITY = "epsilon", "v_prediction"
 SPELLINGS = {"epsilon": EPSILON, "eps": EPSILON, "v_prediction": VELOCITY, "v": VELOCITY, "v-prediction": VELOCITY}
 MODELSPEC = "modelspec.prediction_type"  # https://github.com/Stability-AI/ModelSpec
-MARKER = "v_pred"
-"""An empty tensor by which finetunes of SDXL say so."""
+MARKER, ZERO_SNR = "v_pred", "ztsnr"
+"""Empty tensors by which finetunes of SDXL say that they predict velocity, and that their last timestep is nothing but noise."""
 YAML = re.compile(r"^\s*parameterization\s*:\s*[\"']?(\w+)", re.MULTILINE)
 
 EARLY, LATE = 300, 999

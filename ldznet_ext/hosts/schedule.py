@@ -15,7 +15,8 @@ from ldznet_ext.errors import ModelError, OptionError
 class Schedule:
     """alpha-bar of every timestep and how a run of steps is spaced; the defaults are SD's.
 
-    `prediction` is what the UNet puts out: "epsilon" or "v_prediction".
+    `prediction` is what the UNet puts out: "epsilon" or "v_prediction". `zero_snr`: nothing of the picture is left at the last
+    timestep (arXiv 2305.08891), as some models that predict velocity were trained.
     """
 
     steps: int = 1000
@@ -26,6 +27,7 @@ class Schedule:
     offset: int = 1
     spacing: str = "leading"
     last_is_clean: bool = False
+    zero_snr: bool = False
     alpha_bar: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -37,7 +39,8 @@ class Schedule:
         power = 2 if self.beta_schedule == "scaled_linear" else 1
         ends = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
         betas = np.linspace(*ends, self.steps, dtype=np.float64) ** power
-        object.__setattr__(self, "alpha_bar", np.cumprod(1 - betas))
+        kept = np.cumprod(1 - betas)
+        object.__setattr__(self, "alpha_bar", _to_zero(kept) if self.zero_snr else kept)
 
     def timesteps(self, count: int) -> list[int]:
         """The timesteps of a run of `count` steps, noisiest first.
@@ -86,6 +89,12 @@ class Schedule:
         return alpha**0.5, (1 - alpha) ** 0.5
 
 
+def _to_zero(alpha_bar: np.ndarray) -> np.ndarray:
+    """The same schedule, stretched so that its root ends at 0 and begins where it did."""
+    root = np.sqrt(alpha_bar)
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
 def read_schedule(config: Mapping[str, Any]) -> Schedule:
     """The schedule that a diffusers scheduler's settings describe; what they leave out is SD's own."""
     try:
@@ -98,6 +107,7 @@ def read_schedule(config: Mapping[str, Any]) -> Schedule:
             offset=int(config.get("steps_offset", 1)),
             spacing=config.get("timestep_spacing", "leading"),
             last_is_clean=bool(config.get("set_alpha_to_one", False)),
+            zero_snr=bool(config.get("rescale_betas_zero_snr", False)),
         )
     except (ValueError, TypeError) as error:
         if isinstance(error, ModelError):

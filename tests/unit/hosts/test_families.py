@@ -166,6 +166,21 @@ def test_what_is_said_is_not_measured(vocabulary: Path, tmp_path: Path, monkeypa
         )
 
 
+def test_marks_of_a_finetune(vocabulary: Path, tmp_path: Path) -> None:
+    """Velocity, and a schedule that ends in noise alone, as diffusers computes it."""
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is the oracle")
+    state = load_file(vocabulary / "sdxl.safetensors")
+    save_file({**state, "v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}, tmp_path / "one.safetensors")
+    schedule = load_backbone(tmp_path / "one.safetensors").schedule
+    theirs = diffusers.DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", rescale_betas_zero_snr=True
+    )
+    assert schedule.prediction == VELOCITY and schedule.alpha_bar[-1] == 0
+    np.testing.assert_allclose(schedule.alpha_bar, theirs.alphas_cumprod.numpy(), atol=1e-6)
+    latent, noise = torch.randn(1, 4, 2, 2), torch.randn(1, 4, 2, 2)
+    close(schedule.add_noise(latent, noise, 400), theirs.add_noise(latent, noise, torch.tensor([400])))
+
+
 def test_the_autoencoder_of_sdxl_keeps_to_float32(vocabulary: Path) -> None:
     """In half precision it overflows; SD 1.x's does not."""
     for name, kind in (("sdxl", torch.float32), ("sd1", torch.float16)):
