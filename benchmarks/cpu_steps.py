@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -13,7 +14,7 @@ from benchmarks.full_size import TOKENS, random_network
 from benchmarks.timing import alternate
 from ldznet_ext.harvest.hooks import harvest
 from ldznet_ext.harvest.taps import LDZNET_TAPS, last_tap
-from ldznet_ext.nets import attention
+from ldznet_ext.nets import attention, blocks
 from ldznet_ext.nets.attention import CrossAttention
 from ldznet_ext.nets.blocks import SpatialTransformer
 from ldznet_ext.nets.unet import UNet, UNetConfig
@@ -47,7 +48,8 @@ def unet_steps(grid: int, *, rounds: int, tiny: bool) -> dict[str, dict[str, Any
         early(other, latent.bfloat16(), texts[:1].bfloat16())
 
     found = {"early exit": pair(lambda: unet(latent, times, texts[:1]), early)}
-    found["fused attention"] = pair(patched("attend", attention.in_steps, early), early)
+    found["fused attention"] = pair(patched(attention, "attend", attention.in_steps, early), early)
+    found["convolutions of few cells as products"] = pair(patched(blocks, "FEW_CELLS", 0, early), early)
     found[f"what {MANY} phrases have in common, once"] = pair(
         lambda: early(rows=latent.repeat(MANY, 1, 1, 1), words=texts),
         lambda: early(rows=latent.expand(MANY, -1, -1, -1), words=texts),
@@ -56,7 +58,7 @@ def unet_steps(grid: int, *, rounds: int, tiny: bool) -> dict[str, dict[str, Any
     found["channels_last"] = pair(early, lambda: early(other, latent.to(memory_format=torch.channels_last)))
     other.to(dtype=torch.bfloat16, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     found["bfloat16"] = pair(early, half)
-    found["bfloat16: attention in pieces"] = pair(patched("CACHED", ENDLESS, half), half)
+    found["bfloat16: attention in pieces"] = pair(patched(attention, "CACHED", ENDLESS, half), half)
     spent = alternate({"pass": early, "texts": lambda: texts_alone(unet, texts[:1])}, rounds=rounds, warm=1)
     found["keys and values of the text, kept"] = {
         **spent,
@@ -65,11 +67,11 @@ def unet_steps(grid: int, *, rounds: int, tiny: bool) -> dict[str, dict[str, Any
     return found
 
 
-def patched(name: str, value: object, call: Call) -> Call:
-    """The call with something else under a name of `nets.attention`."""
+def patched(module: ModuleType, name: str, value: object, call: Call) -> Call:
+    """The call with something else under a name of a module."""
 
     def run() -> None:
-        with patch.object(attention, name, value):
+        with patch.object(module, name, value):
             call()
 
     return run

@@ -18,7 +18,7 @@ from ldznet_ext.hosts.loading import Parts
 from ldznet_ext.hosts.schedule import Schedule
 from ldznet_ext.hosts.standalone import StandaloneBackbone
 from ldznet_ext.hosts.tokens import load_tokens
-from ldznet_ext.nets import attention
+from ldznet_ext.nets import attention, blocks
 from ldznet_ext.pipeline import find, segment
 from ldznet_ext.request import SegmentRequest
 from ldznet_ext.result import Segmentation
@@ -56,8 +56,8 @@ def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], object]]:
     """What a person asks for, as `segment()` is asked: name -> call; each empties the caches as far as its name says.
 
     "plain" is what the authors' code does, with nothing around the networks: the words, the VAE, both UNets in full, attention in
-    its three steps and tensors as PyTorch lays them out; "plain, our layers" the same with our attention and the VAE's channels
-    last.
+    its three steps and tensors as PyTorch lays them out; "plain, our layers" the same with our attention, convolutions and
+    the VAE's channels last.
     """
     theirs = copy.deepcopy(nets.vae)  # the backbone turns its own
     backbone = make_backbone(nets, side)
@@ -82,7 +82,11 @@ def engine_calls(nets: Networks, side: int) -> dict[str, Callable[[], object]]:
             return nets.plain(inputs.pixels, backbone.encode_text("fox"))
 
     def as_the_authors() -> torch.Tensor:
-        with patch.object(attention, "attend", attention.in_steps), patch.object(nets, "vae", theirs):
+        by_steps, convolved = (
+            patch.object(attention, "attend", attention.in_steps),
+            patch.object(blocks, "FEW_CELLS", 0),
+        )
+        with by_steps, convolved, patch.object(nets, "vae", theirs):
             return plain()
 
     return {
