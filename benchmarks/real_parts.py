@@ -43,24 +43,27 @@ def count(side: int, *, tiny: bool) -> dict[str, float]:
     return {name: round(gflop(call), 1) for name, call in situations(nets, inputs).items()}
 
 
-def ratios(times: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def ratios(times: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """By the wall and by the processor's own time: against the plain path, and of each phrase in a batch against one.
 
-    "of our layers": by the wall, against the plain path's work on our own layers, so that only what is left out counts.
+    "same work": against all of the plain path's work on our own layers, so that only what is left out counts.
     """
     found = {}
     for name, target in TARGETS.items():
         many = name.startswith("each of")
         mine, other = times[f"{PHRASES} phrases" if many else name], times["another phrase" if many else "plain"]
         share = PHRASES if many else 1
-        found[name] = {
-            "wall": round(mine["median"] / other["median"] / share, 4),
-            "processor": round(mine["processor"] / other["processor"] / share, 4),
-            "target": target,
-        }
+        found[name] = {**_over(mine, other, share), "target": target}
         if not many:
-            found[name]["of our layers"] = round(mine["median"] / times["plain, our layers"]["median"], 4)
+            found[name]["same work"] = _over(mine, times["plain, our layers"])
     return found
+
+
+def _over(mine: Mapping[str, float], other: Mapping[str, float], share: int = 1) -> dict[str, float]:
+    return {
+        "wall": round(mine["median"] / other["median"] / share, 4),
+        "processor": round(mine["processor"] / other["processor"] / share, 4),
+    }
 
 
 def harvest(*, pairs: int) -> dict[str, Any]:
