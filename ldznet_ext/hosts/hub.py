@@ -20,8 +20,8 @@ from ldznet_ext.weights import find_model
 PUBLIC = "https://huggingface.co"
 ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?(?:/(?P<file>[\w./-]+\.safetensors))?")
 PAGE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)/(?:resolve|blob)/(?P<revision>[\w.-]+)/(?P<file>.+)")
-SAFE = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
-"""A path that stays where it is put: no empty part, none that begins with a dot."""
+SAFE = re.compile(r"[^./\\:\0][^/\\:\0]*(?:/[^./\\:\0][^/\\:\0]*)*")
+"""A path that stays where it is put, on any system: no empty part, none that begins with a dot, no drive and no backslash."""
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 SETTINGS = (
     "model_index.json",

@@ -106,6 +106,11 @@ def test_what_a_hub_may_not_have(hub: Loopback, shelf: Path) -> None:
         ModelError, match=r"has 2 \.safetensors \(a.safetensors, b.safetensors\); expected one, so name it"
     ):
         short("owner/two")
+    hub_files(
+        hub, "owner/evil", {"..\\evil.safetensors": b"x", "../evil.safetensors": b"y", "c:evil.safetensors": b"z"}
+    )
+    with pytest.raises(ModelError, match=r"has 0 \.safetensors"):
+        short("owner/evil")
     with pytest.raises(OptionError, match="each with a sum of its own"):
         short(MODEL, sha256="0" * 64)
     hub.files["/api/models/owner/two/revision/main"] = b"[]"
