@@ -1,7 +1,6 @@
 """The parts of benchmarks/real_speed.py: the table of situations, harvesting, and the steps beyond."""
 
-import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -24,13 +23,20 @@ TARGETS = {
 """Of the plain path's time; the last of one phrase's on the same picture."""
 
 
-def table(side: int, *, rounds: int, tiny: bool) -> dict[str, Any]:
-    """GFLOP of the networks in each situation, milliseconds of the whole engine, and ratios of medians with their targets."""
+def table(side: int, *, rounds: int, tiny: bool, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """GFLOP of the networks in each situation, milliseconds of the whole engine, and ratios of medians with their targets.
+
+    keep: called with what is known after each round.
+    """
+    known: dict[str, Any] = {"side": side, "gflop": count(side, tiny=tiny)}
     nets = build(device="cpu", dtype=torch.float32, tiny=tiny)
-    times = alternate(engine_calls(nets, side), rounds=rounds, warm=0)  # the inputs have warmed the networks up
-    del nets
-    gc.collect()
-    return {"side": side, "gflop": count(side, tiny=tiny), "times": times, "ratios": ratios(times)}
+
+    def told(times: Mapping[str, Mapping[str, float]]) -> None:
+        known.update({"times": times, "ratios": ratios(times)})
+        keep(known)
+
+    alternate(engine_calls(nets, side), rounds=rounds, warm=0, told=told)  # the inputs have warmed the networks up
+    return known
 
 
 def count(side: int, *, tiny: bool) -> dict[str, float]:
@@ -97,7 +103,8 @@ def print_part(part: str, found: Mapping[str, Any]) -> None:
     elif part == "harvest":
         print(
             f"harvesting in {found['steps']} steps: ratio {found['ratio']:.4f}, upper 95 % bound {found['upper_95']:.4f} of "
-            f"{found['pairs']} pairs; kept at SD 1.5's size {found['kept_mb_sd15']} MB"
+            f"{found['pairs']} pairs (processor {found['processor_ratio']:.4f}, {found['processor_upper_95']:.4f}); kept at "
+            f"SD 1.5's size {found['kept_mb_sd15']} MB"
         )
     else:
         for name, row in found.items():

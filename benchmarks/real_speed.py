@@ -47,17 +47,20 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     torch.set_grad_enabled(False)
     found = json.loads(args.json.read_text("utf-8")) if args.json and args.json.is_file() else {}
-    measures = {
-        "table": lambda: table(SIDE, rounds=args.rounds, tiny=args.tiny),
-        "harvest": lambda: harvest(pairs=args.pairs),
-        "steps": lambda: steps(SIDE, rounds=args.rounds, tiny=args.tiny),
-    }
     for part in args.part or PARTS:
         start = time.monotonic()
-        result = measures[part]()
-        found[part] = {"about": about(), "seconds": round(time.monotonic() - start), "found": result}
-        if args.json:
-            args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+        def keep(result: dict[str, Any], part: str = part, start: float = start) -> None:
+            found[part] = {"about": about(), "seconds": round(time.monotonic() - start), "found": result}
+            if args.json:
+                args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+        measures = {
+            "table": lambda keep=keep: table(SIDE, rounds=args.rounds, tiny=args.tiny, keep=keep),
+            "harvest": lambda: harvest(pairs=args.pairs),
+            "steps": lambda: steps(SIDE, rounds=args.rounds, tiny=args.tiny),
+        }
+        keep(result := measures[part]())
         print_part(part, result)
 
 

@@ -27,8 +27,12 @@ def alternate(
     warm: int = 2,
     device: torch.device | str = "cpu",
     seconds: float | None = None,
+    told: Callable[[dict[str, dict[str, float]]], None] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Name -> `Times` as a dictionary; no further round is begun after so many seconds, but three are always run."""
+    """Name -> `Times` as a dictionary; no further round is begun after so many seconds, but three are always run.
+
+    told: what is known after every round.
+    """
     for _ in range(warm):
         for call in calls.values():
             call()
@@ -43,8 +47,14 @@ def alternate(
                 break
             for name, call in calls.items():
                 taken[name].append(clock(call))
+            if told is not None:
+                told(_all(taken))
     finally:
         gc.enable()
+    return _all(taken)
+
+
+def _all(taken: Mapping[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
     return {name: asdict(_times(values)) for name, values in taken.items()}
 
 
