@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from benchmarks.cpu_steps import unet_steps
 from benchmarks.full_engine import engine_calls
 from benchmarks.full_size import PHRASES, Inputs, build, situations
 from benchmarks.harvesting import harvesting
@@ -84,11 +83,6 @@ def kept_mb(side: int) -> float:
     nets = build(device="meta", dtype=torch.float32, fill_them=False)
     latent, context = torch.empty(1, 4, side // 8, side // 8, device="meta"), torch.empty(1, 77, 768, device="meta")
     return round(sum(value.numel() * 4 for value in nets.features(latent, context).values()) / 1e6, 2)
-
-
-def steps(side: int, *, rounds: int, tiny: bool) -> dict[str, Any]:
-    """What other ways of computing the same gain."""
-    return unet_steps(side // 8, rounds=rounds, tiny=tiny)
 
 
 def print_part(part: str, found: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 SIDE = 384
 NEEDED_GB = 10
 PARTS = ("table", "harvest", "steps")
+ASKED = ("compiled",)
+"""Only where it is named: a compiler may take minutes."""
 
 
 def main() -> None:
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="keep the figures here; what it holds of other parts stays"
     )
-    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given again")
+    parser.add_argument("--part", choices=PARTS + ASKED, action="append", help="only this one; may be given again")
     parser.add_argument("--rounds", type=int, default=3, help="of the table")
     parser.add_argument("--pairs", type=int, default=30, help="of paintings")
     parser.add_argument("--threads", type=int, help="torch's threads, by default all cores")
@@ -41,7 +43,8 @@ def main() -> None:
         return
     import torch
 
-    from benchmarks.real_parts import harvest, print_part, steps, table
+    from benchmarks.cpu_steps import compiled_step, unet_steps
+    from benchmarks.real_parts import harvest, print_part, table
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -58,7 +61,8 @@ def main() -> None:
         measures = {
             "table": lambda keep=keep: table(SIDE, rounds=args.rounds, tiny=args.tiny, keep=keep),
             "harvest": lambda: harvest(pairs=args.pairs),
-            "steps": lambda: steps(SIDE, rounds=args.rounds, tiny=args.tiny),
+            "steps": lambda: unet_steps(SIDE // 8, rounds=args.rounds, tiny=args.tiny),
+            "compiled": lambda: compiled_step(SIDE // 8, rounds=args.rounds),
         }
         keep(result := measures[part]())
         print_part(part, result)

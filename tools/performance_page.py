@@ -93,6 +93,7 @@ KEPT = {
     "channels_last": "the VAE and the fast encoder run so; for the UNet it is not worth a second layout of a host's weights",
     "bfloat16": "`--dtype bfloat16`, for processors that multiply in it",
     "bfloat16: attention in pieces": "built in; the same bits",
+    "torch.compile, the finest transformer": "not built in: minutes of compiling for each size of picture",
     "keys and values of the text, kept": "not built in: too little, and a cache of 30 MB a phrase",
 }
 
@@ -121,7 +122,8 @@ def page(cpu: Found, gpu: Found) -> Iterator[str]:
     if "harvest" in cpu:
         yield harvest(**cpu["harvest"])
     if "steps" in cpu:
-        yield from steps(**cpu["steps"])
+        compiled = cpu.get("compiled", {}).get("found", {})
+        yield from steps(cpu["steps"]["about"], {**cpu["steps"]["found"], **compiled})
     yield from gpu_part(gpu)
 
 
@@ -152,7 +154,7 @@ def harvest(about: Found, found: Found, **_: object) -> str:
     return HARVEST.format(**{**found, **told}, met=MET[found["upper_95"] <= 1.02])
 
 
-def steps(about: Found, found: Found, **_: object) -> Iterator[str]:
+def steps(about: Found, found: Found) -> Iterator[str]:
     """Each way of computing the same."""
     yield STEPS.format(about=machine(about))
     for name, row in found.items():
