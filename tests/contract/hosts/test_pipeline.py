@@ -106,6 +106,7 @@ def test_merged_weights_are_noticed(pipe: object) -> None:
     assert not any(module._forward_hooks for module in pipe.unet.modules())  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_sdxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both text towers and what stands beside them, by diffusers' own hand, and the same taps as by ours."""
     monkeypatch.setenv("LDZNET_MODELS", str(write_vocabulary(tmp_path)))

@@ -70,7 +70,7 @@ def test_words_become_a_mask(vocabulary: Path, name: str) -> None:
     assert found.prob.shape == (90, 130) and np.ptp(found.prob) > 0
 
 
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("name", ["sd1", "sdxl"])
 def test_a_head_of_another_family_is_refused(vocabulary: Path, tmp_path: Path, name: str) -> None:
     """Named, or as the only one there is; the sentence says what works, and that does work: see above."""
     model, head = load_backbone(name), write_head(tmp_path / "head.safetensors")
@@ -194,7 +194,7 @@ def test_the_autoencoder_of_sdxl_keeps_to_float32(vocabulary: Path) -> None:
 # inpainting
 
 
-@pytest.mark.parametrize("family", [SD1, SDXL], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [SD1, pytest.param(SDXL, marks=pytest.mark.slow)], ids=lambda family: family.name)
 def test_an_inpainting_model_looks_at_everything(vocabulary: Path, tmp_path: Path, family: Family) -> None:
     """For a mask of a picture it is told that all is to be painted, as hosts tell it without a mask: ones, and grey."""
     model = load_backbone(write_official(tmp_path / "one.safetensors", inpainting(family)))

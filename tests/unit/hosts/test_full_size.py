@@ -90,6 +90,7 @@ UNET_JSON = {
 }
 
 
+@pytest.mark.slow
 def test_sdxl_computes_at_its_size() -> None:
     with torch.device("meta"):
         unet, noisy = UNet(SDXL), torch.empty(2, 4, 128, 96)
