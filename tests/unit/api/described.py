@@ -55,4 +55,5 @@ def check(case: Any) -> None:
             raise
     if response.status_code >= 400:
         said = json.loads(response.content)
-        assert list(said) == ["error"] and said["error"].endswith((".", "!", "?")), said
+        sentence = said["error"].split("\n    ")[0]  # a mistake in words is shown below it, with a caret
+        assert list(said) == ["error"] and sentence.endswith((".", "!", "?", '"')), said
