@@ -60,11 +60,11 @@ class Conv3x3(nn.Conv2d):
     def _as_product(self, x: Tensor) -> Tensor:
         """Each cell's neighbourhood as a column, times the weights."""
         height, width = ((side - 1) // self.stride[0] + 1 for side in x.shape[-2:])
-        columns = F.unfold(x, 3, padding=1, stride=self.stride)  # (b, c*9, h2*w2)
+        columns = F.unfold(x, 3, padding=1, stride=self.stride).transpose(0, 1).flatten(1)  # (c*9, b*h2*w2)
         cells = self.weight.flatten(1) @ columns
         if self.bias is not None:
             cells = cells + self.bias[:, None]
-        return rearrange(cells, "b c (h w) -> b c h w", h=height, w=width)
+        return rearrange(cells, "c (b h w) -> b c h w", h=height, w=width).contiguous()
 
 
 class ResBlock(nn.Module):
