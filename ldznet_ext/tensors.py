@@ -36,16 +36,26 @@ def read_header(
             if length > MAX_HEADER:
                 raise ValueError("the header's length is absurd")
             header = json.loads(stream.read(length))
-        metadata = header.pop("__metadata__", {})
+        metadata = dict(header.pop("__metadata__", {}))
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        _check_header(metadata, shapes, end)
     except FileNotFoundError as cause:
         raise error(f"{path} does not exist; expected a .safetensors file, so check its name.") from cause
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as cause:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as cause:
         raise error(f"{path} cannot be read as safetensors; expected a whole file, so fetch it again.") from cause
     if path.stat().st_size < 8 + length + end:
         raise error(f"{path} is cut short; expected {8 + length + end:,} bytes, so fetch it again.")
     return metadata, shapes
+
+
+def _check_header(metadata: Mapping[Any, Any], shapes: Mapping[str, tuple[Any, ...]], end: Any) -> None:
+    """ValueError where a header that can be read says what none says: whoever asks for it relies on the types."""
+    counts = [end, *(side for shape in shapes.values() for side in shape)]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("a shape or an offset is no count")
+    if not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("the metadata are no strings")
 
 
 def read_tensors(path: str | os.PathLike[str], error: type[LdznetError] = ModelError) -> "dict[str, Tensor]":

@@ -63,6 +63,11 @@ class Delta:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether it is a change of a weight of this shape; 1x1 convolutions and linear layers stand for each other."""
         kernel = self.down.shape[2:] if self.mid is None else self.mid.shape[2:]
+        around = (self.up,) if self.mid is None else (self.up, self.down)
+        if any(math.prod(half.shape[2:]) != 1 for half in around):
+            return False
+        if self.mid is not None and (self.mid.ndim, len(shape)) != (4, 4):
+            return False
         own = (self.up.shape[0], self.down.shape[1], *kernel)
         joined = self.mid is None or tuple(self.mid.shape[:2]) == (self.up.shape[1], self.down.shape[0])
         ranks = self.up.shape[1] == self.down.shape[0] or self.mid is not None
@@ -138,9 +143,12 @@ def _delta(path: Path, place: tuple[Part, str], parts: Mapping[str, Tensor], sca
     if not {"down", "up"} <= parts.keys():
         missing = "up" if "down" in parts else "down"
         raise ModelError(f"{path.name} lacks lora_{missing} of {place[1]}; expected both halves, so fetch it again.")
-    rank = parts["down"].shape[0]
-    scale = float(parts["alpha"]) / rank if "alpha" in parts else scales.get(place[0], 1.0)
-    return Delta(down=parts["down"], up=parts["up"], mid=parts.get("mid"), scale=scale)
+    down, up, alpha = parts["down"], parts["up"], parts.get("alpha")
+    if min(down.ndim, up.ndim) < 2 or not down.numel() or (alpha is not None and alpha.numel() != 1):
+        shapes = {role: list(tensor.shape) for role, tensor in parts.items()}
+        raise ModelError(f"{path.name} changes {place[1]} by {shapes}; expected two matrices, so fetch it again.")
+    scale = scales.get(place[0], 1.0) if alpha is None else float(alpha) / len(down)
+    return Delta(down=down, up=up, mid=parts.get("mid"), scale=scale)
 
 
 def _scales(metadata: Mapping[str, str]) -> dict[Part, float]:

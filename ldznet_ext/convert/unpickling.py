@@ -178,6 +178,10 @@ class _Tensors(pickle._Unpickler):  # the one that is written in Python, of whic
         self.pop_mark()  # type: ignore[attr-defined]
         self.stack.append(_Inert())
 
+    def refuse(self) -> None:
+        """A bytearray is made as long as the program says, before it is filled; no checkpoint has one."""
+        raise ValueError("a bytearray in a list of tensors")
+
     for _opcode, _step in (
         (pickle.BUILD, set_nothing),
         (pickle.SETITEM, put),
@@ -185,6 +189,7 @@ class _Tensors(pickle._Unpickler):  # the one that is written in Python, of whic
         (pickle.DICT, make_dictionary),
         (pickle.EMPTY_SET, make_empty_set),
         (pickle.FROZENSET, make_set),
+        (pickle.BYTEARRAY8, refuse),
     ):
         dispatch[_opcode[0]] = _step
 

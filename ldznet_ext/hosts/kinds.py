@@ -9,6 +9,7 @@ from typing import Any
 
 from ldznet_ext.convert.infer import infer_unet
 from ldznet_ext.convert.layouts import unet_from_compvis
+from ldznet_ext.convert.lora import ROLES
 from ldznet_ext.convert.single_file import UNET
 from ldznet_ext.errors import LdznetError
 from ldznet_ext.tensors import read_header
@@ -19,7 +20,7 @@ OTHER, DAMAGED = "other", "damaged"
 SUBFOLDERS = {LORA: "loras", EMBEDDING: "embeddings"}
 """Where in a model folder those lie that are no models and no heads."""
 
-LORA_ENDS = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", "_lora.down.weight", ".down.weight")
+LORA_ENDS = tuple(end for end, role in ROLES.items() if role == "down")
 EMBEDDING_NAMES = ("emb_params", "clip_l", "clip_g")
 TEXT_READERS = ("attn2_to_k", "attn2.to_k", "attn2.processor.to_k")
 
@@ -78,7 +79,7 @@ def unet_family(shapes: Mapping[str, tuple[int, ...]], *, compvis: bool) -> str 
 def _lora_family(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """By the width of the text states that the keys of text attention read."""
     for name, shape in shapes.items():
-        if any(reader in name for reader in TEXT_READERS) and name.endswith(("down.weight", "lora_A.weight")):
+        if any(reader in name for reader in TEXT_READERS) and name.endswith(LORA_ENDS):
             return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(shape[1] if len(shape) > 1 else 0)
     return None
 

@@ -151,18 +151,30 @@ def test_header_without_torch(tmp_path: Path) -> None:
     assert read_header(tmp_path / "a.safetensors") == ({"kind": "test"}, {"x": (2, 3)})
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "long", "entries"])
+def with_header(header: object) -> bytes:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + b"\0" * 8
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "text", "long", "entries", "nest", "metadata", "values", "shape", "offset"]
+)
 def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"x": torch.zeros(20, 3)}, path)
     whole = path.read_bytes()
-    header = json.dumps({"x": 3}).encode()
+    entry = {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}
     content = {
         "cut": whole[:-1],
         "empty": b"",
         "text": b"<html>not found</html>",
         "long": struct.pack("<Q", 2**60),
-        "entries": struct.pack("<Q", len(header)) + header,
+        "entries": with_header({"x": 3}),
+        "nest": with_header(b"[" * 100_000),
+        "metadata": with_header({"__metadata__": 5, "x": entry}),
+        "values": with_header({"__metadata__": {"format": {}}, "x": entry}),
+        "shape": with_header({"x": {**entry, "shape": [1, {}]}}),
+        "offset": with_header({"x": {**entry, "data_offsets": [0, None]}}),
     }
     path.write_bytes(content[damage])
     with pytest.raises(ModelError, match=r"cut short|cannot be read"):

@@ -198,6 +198,7 @@ HOSTILE = {
     "no pickle": b"fox",
     "a set that takes for ever to hash": b"\x80\x04\x8f()" + b"2\x86" * 60 + b"\x90.",
     "a frozen one": b"\x80\x04()" + b"2\x86" * 60 + b"\x91.",
+    "a bytearray longer than any memory": b"\x80\x05\x96" + (1 << 36).to_bytes(8, "little") + b"x0}.",
     "a storage of another kind": pickle.dumps({}, 2)[:-1] + b"(X\x03\x00\x00\x00fox\x86Q.",
 }
 HARMLESS = {

@@ -166,6 +166,17 @@ def test_convolutions(backbone: StandaloneBackbone, tmp_path: Path) -> None:
             {"lora_unet_time_embed_0.lora_down.weight": (2, 5), "lora_unet_time_embed_0.lora_up.weight": (128, 2)},
             r"by \(128, 2\) and \(2, 5\), which does not fit \(128, 32\)",
         ),
+        (
+            {
+                "lora_unet_time_embed_0.lora_down.weight": (2, 32),
+                "lora_unet_time_embed_0.lora_up.weight": (128, 2, 3, 3),
+            },
+            "which does not fit",
+        ),
+        (
+            {"lora_unet_time_embed_0.lora_down.weight": (), "lora_unet_time_embed_0.lora_up.weight": (3, 2)},
+            "expected two matrices",
+        ),
     ],
 )
 def test_other_files(
@@ -185,6 +196,9 @@ def test_by_name_and_by_weight(
     (tmp_path / "loras").mkdir()
     path = in_layout("kohya", halves(backbone), tmp_path / "loras" / "style.safetensors")
     assert about(path)[0] == "lora" and read_lora(path).name == "style"
+    state = {f"unet.{QUERY.replace('to_q', 'to_k')}.lora_A.default.weight": torch.zeros(2, 768)}
+    save_file(state, tmp_path / "peft.safetensors")
+    assert about(tmp_path / "peft.safetensors")[:2] == ("lora", "sd1")
     with wearing(backbone, lora=["style"]):
         pass
     with pytest.raises(ModelError, match=r"There is no lora 'stile'; expected a file, or the name of one in .*loras"):
