@@ -17,7 +17,7 @@ UNSUPPORTED = {
 }
 """Settings of a diffusers UNet whose other values make another network: image variations, upscalers, pruned SDXL."""
 SD1_TEXT, SD1_MULTIPLES = 768, (1, 2, 4, 4)
-"""Width of SD 1.x's text states, and of its levels as multiples of the first; Sticker-SD differs in both, reduced SD 1.x in one."""
+"""Width of SD 1.x's text states, and of its levels as multiples of the first; Sticker-SD differs in both, a reduced SD in one."""
 LATENT, INPAINTING = 4, 9
 """Input channels: the latent alone, or with a mask and the latent of the masked picture."""
 

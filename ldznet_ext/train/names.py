@@ -30,7 +30,7 @@ HELD_OUT, NOTHING = -1, -2
 
 
 class Labels:
-    """What every latent cell of the cached scenes shows: `number` int16 (scenes MOST), `share` uint8 (scenes MOST h w), in pixels.
+    """What every latent cell of the cached scenes shows: `number` int16 (scenes MOST), `share` uint8 (scenes MOST h w) in pixels.
 
     Kept in a file beside the latents, because painting takes as long as learning.
     """
