@@ -4,7 +4,7 @@
 # make webui  a small web UI of our own to click the extension in, on a CPU: http://127.0.0.1:7860 (PORT= names another)
 # make browser  the same driven by a browser: words, mask on the canvas, inpaint
 # make check  format, lint, types, import directions, unit tests
-# make bench  what is measured
+# make bench  what is measured, a quarter of an hour of two cores; what cannot be measured here says so in a line
 # Everything runs in .venv/ (the web UI in .venv-webui/), which the first call makes. PYTHON= names the interpreter it is made from,
 # TORCH= another torch.
 

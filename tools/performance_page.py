@@ -26,9 +26,9 @@ encoder, the diffusion UNet from its first to its last layer, the head, all in f
 built; the networks have their full size and random weights, drawn so that every signal stays near one. Time and memory do not
 depend on what the weights are.
 
-Where the time goes that is not spent: the UNet's pass **ends after the last feature** that the head reads (half of it); a picture
-is **encoded once**, whatever is asked about it; one that was just painted brings **its latent and its features**; what several
-phrases have in common **before the words come in** is computed once for all; a pass over several phrases is one batch.
+What is not spent: the UNet's pass **ends after the last feature** that the head reads, nearly half-way; a picture is **encoded
+once**, whatever is asked about it; one that was just painted brings **its latent and its features**; what several phrases have in
+common **before the words come in** is computed once for all; a pass over several phrases is one batch.
 
 """
 CPU = """\
@@ -90,11 +90,11 @@ KEPT = {
     "fused attention": "built in",
     "convolutions of few cells as products": "built in, in float32",
     "what 4 phrases have in common, once": "built in; both are for 4 phrases",
-    "channels_last": "the VAE and the fast encoder run so; for the UNet it is not worth a second layout of a host's weights",
+    "channels_last": "not built in for the UNet, which is slower so; the VAE and the fast encoder, all convolutions, are faster",
     "bfloat16": "`--dtype bfloat16`, for processors that multiply in it",
     "bfloat16: attention in pieces": "built in; the same bits",
     "torch.compile, the finest transformer": "not built in: minutes of compiling for each size of picture",
-    "keys and values of the text, kept": "not built in: too little, and a cache of 30 MB a phrase",
+    "keys and values of the text, kept": "not built in: too little, and 15 MB a phrase to keep",
 }
 
 
