@@ -16,10 +16,11 @@ from pathlib import Path
 from ldznet_ext.convert.pickles import ENDINGS
 from ldznet_ext.errors import HeadError, ModelError, OptionError, OutputError
 from ldznet_ext.hosts import hub as hubs
-from ldznet_ext.hosts.download import Remote, download, note_of
+from ldznet_ext.hosts.download import download
 from ldznet_ext.hosts.kinds import MODEL, SUBFOLDERS, about
 from ldznet_ext.hosts.library import stored
 from ldznet_ext.hosts.net import TIMEOUT
+from ldznet_ext.hosts.remote import Remote
 from ldznet_ext.weights import cache_folder, model_folders, sha256_of
 
 UNFINISHED = ".unfinished"
@@ -156,9 +157,7 @@ class _Wish:
         return _added(target)
 
     def _download(self, remote: Remote, at: Path, called: str) -> None:
-        """A file to where it waits; one that was finished by an earlier call, its sums compared, is not asked for again."""
-        if at.is_file() and at.stat().st_size == remote.size and not note_of(at).exists():
-            return
+        """A file to where it waits."""
         download(remote, at, tick=lambda done, total: self.told(called, done, total), timeout=self.timeout)
 
     def _check_sum(self, path: Path) -> None:

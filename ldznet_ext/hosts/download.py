@@ -4,23 +4,21 @@ What is unfinished lies under the name it is asked for, with a note beside it of
 file are never mixed. Nothing is deleted that the same call could continue from, but what proved to be wrong.
 """
 
-import hashlib
 import http.client
 import json
 import re
 import shutil
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ldznet_ext.errors import NetworkError, OutputError
 from ldznet_ext.hosts.net import TIMEOUT, check_address, check_online, open_url, reason_of
+from ldznet_ext.hosts.remote import Remote
 
 Tick = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes there will be (0 where nobody knows)."""
@@ -35,22 +33,6 @@ ATTEMPTS = 100
 LONGEST_PAUSE = 8.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Remote:
-    """A file that is to be fetched, and what is known of it. git: the SHA-1 by which git calls its content."""
-
-    url: str
-    size: int | None = None
-    sha256: str | None = None
-    git: str | None = None
-    token: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What it is called where it lies."""
-        return urllib.parse.unquote(urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
-
-
 def download(
     remote: Remote,
     target: Path,
@@ -61,9 +43,10 @@ def download(
 ) -> None:
     """Bring a file to `target`, from where an earlier call stopped; on return it is whole and its sums agree.
 
-    tick: told the bytes. timeout: seconds of silence after which the server is asked anew. pause: seconds before the second
-    attempt, doubled for each further one that brings nothing. NetworkError: it cannot be had, or is not what it should be, and
-    then it is deleted; OutputError: there is no room for it.
+    What lies there already counts as this file where its sum says so; else it is fetched anew, unless the note says that it is
+    a part of it. tick: told the bytes. timeout: seconds of silence after which the server is asked anew. pause: seconds before
+    the second attempt, doubled for each further one that brings nothing. NetworkError: it cannot be had, or is not what it
+    should be, and then it is deleted; OutputError: there is no room for it.
     """
     check_online()
     check_address(remote.url)
@@ -105,6 +88,10 @@ class _Download:
 
     def run(self) -> None:
         """Try until it is whole, then compare the sums."""
+        if self.done and not self.known:
+            if self.remote.sum and not self.remote.objection(self.target):
+                return
+            self._forget()
         reason, fruitless = "", 0
         for _ in range(ATTEMPTS):
             before = self.done
@@ -134,7 +121,7 @@ class _Download:
         """One request; whether the file is whole as far as anybody can tell."""
         headers = {"Accept-Encoding": "identity"}
         state = self.known.get("state")
-        if self.done and (state or self.remote.sha256 or self.remote.git):
+        if self.done and (state or self.remote.sum):
             headers["Range"] = f"bytes={self.done}-"
             if state:
                 headers["If-Range"] = state
@@ -182,7 +169,7 @@ class _Download:
             raise _Refused("the server answered with a web page, as where one has to log in or to accept a licence")
         etag = answer.headers.get("ETag", "")
         state = answer.headers.get("Last-Modified", "") if not etag or etag.startswith("W/") else etag
-        self.known = {"url": self.remote.url, "state": state, "size": size}
+        self.known = {"url": self.remote.url, "state": state, "size": size, "sum": self.remote.sum}
         needed = (self.total or 0) - start
         if shutil.disk_usage(self.target.parent).free < needed:
             raise OutputError(
@@ -194,7 +181,7 @@ class _Download:
     def _chunks(self, answer: Any) -> Iterator[bytes]:
         """What comes; TimeoutError where next to nothing does, though the connection stands."""
         since, got = time.monotonic(), 0
-        while chunk := answer.read1(CHUNK):
+        while chunk := _read(answer):
             yield chunk
             got += len(chunk)
             if time.monotonic() - since > self.timeout:
@@ -204,14 +191,7 @@ class _Download:
 
     def _check(self) -> None:
         """Compare size and sums; what disagrees is deleted."""
-        wrong = ""
-        if self.remote.size is not None and self.done != self.remote.size:
-            wrong = f"has {self.done:,} bytes instead of {self.remote.size:,}"
-        elif self.remote.sha256 and (found := _digest(self.target, hashlib.sha256())) != self.remote.sha256.lower():
-            wrong = f"has the SHA-256 {found} instead of {self.remote.sha256.lower()}"
-        elif self.remote.git and _digest(self.target, _git(self.done)) != self.remote.git:
-            wrong = "is not the content that the hub lists"
-        if wrong:
+        if wrong := self.remote.objection(self.target):
             self._forget()
             raise NetworkError(
                 f"{self.remote.name} {wrong} and was deleted; expected the file that was asked for, so look whether the source "
@@ -232,23 +212,25 @@ class _Download:
 
 
 def _read_note(note: Path, remote: Remote) -> dict[str, Any]:
-    """What an earlier call learned of the same file."""
+    """What an earlier call learned of the same file, from the same address or from another that has the same content."""
     try:
         known = json.loads(note.read_text("utf-8"))
-        return known if known.get("url") == remote.url else {}
+        sums = {known.get("sum"), remote.sum}
+        if known.get("url") == remote.url and (None in sums or len(sums) == 1):
+            return known
+        return {**known, "state": ""} if sums == {remote.sum} != {None} else {}
     except (OSError, ValueError, AttributeError):
         return {}
 
 
-def _git(size: int) -> Any:
-    return hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-
-
-def _digest(path: Path, summed: Any) -> str:
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            summed.update(block)
-    return summed.hexdigest()
+def _read(answer: Any) -> bytes:
+    """The next piece; ConnectionError for whatever the network says, so that it is not taken for a fault of the disk."""
+    try:
+        return answer.read1(CHUNK)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ldznet_ext.convert.folder import WEIGHTS
 from ldznet_ext.errors import ModelError, NetworkError
-from ldznet_ext.hosts.download import Remote
 from ldznet_ext.hosts.net import get_json
+from ldznet_ext.hosts.remote import Remote
 from ldznet_ext.weights import find_model
 
 PUBLIC = "https://huggingface.co"

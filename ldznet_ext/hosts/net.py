@@ -42,12 +42,14 @@ def get_json(url: str, token: str | None = None, *, timeout: float = TIMEOUT) ->
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects without taking a token to another host, and never from an encrypted connection to a plain one."""
+    """Follows redirects within the web without taking a token to another host, and from an encrypted connection to such alone."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        if old.scheme == "https" and new.scheme != "https":
-            raise urllib.error.HTTPError(req.full_url, code, "it points to an unencrypted address", headers, fp)
+        if new.scheme not in ("https", "http") or (old.scheme == "https" and new.scheme == "http"):
+            raise urllib.error.HTTPError(
+                req.full_url, code, "it points to an unencrypted address, or to none of the web", headers, fp
+            )
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
         token = req.get_header("Authorization") or req.unredirected_hdrs.get("Authorization")
         if made is not None and token and old.netloc == new.netloc:
@@ -60,7 +62,12 @@ def open_url(url: str, headers: dict[str, str], token: str | None, timeout: floa
     request = urllib.request.Request(url, headers={"User-Agent": f"ldznet/{__version__}", **headers})
     if token:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
-    return urllib.request.build_opener(_Redirects()).open(request, timeout=timeout)
+    try:
+        return urllib.request.build_opener(_Redirects()).open(request, timeout=timeout)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        raise
+    except OSError as error:  # of the connection, after the request was sent: urllib lets it through
+        raise urllib.error.URLError(error) from error
 
 
 def check_address(url: str) -> None:

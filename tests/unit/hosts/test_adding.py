@@ -89,6 +89,19 @@ def test_a_variant(hub: Loopback, shelf: Path) -> None:
         files_of(HubId(id=MODEL), "fp16")
 
 
+def test_variants_are_never_mixed(hub: Loopback, shelf: Path) -> None:
+    """Stopped with one, begun again without it: the files are of the same names and sizes."""
+    unet = "unet/diffusion_pytorch_model.safetensors"
+    raws = {path.partition("/c0ffee/")[2]: raw for path, raw in hub.files.items() if "/c0ffee/" in path}
+    hub_files(hub, MODEL, {**raws, unet.replace(".safe", ".non_ema.safe"): raws[unet][:-1] + b"?"})
+    vae = next(path for path in hub.files if path.endswith("vae/diffusion_pytorch_model.safetensors"))
+    whole, hub.files[vae] = hub.files[vae], b"gone"
+    with pytest.raises(NetworkError):
+        short(MODEL, variant="non_ema")
+    hub.files[vae] = whole
+    assert (short(MODEL).path / unet).read_bytes() == raws[unet]
+
+
 def test_another_state_is_another_model(hub: Loopback, shelf: Path) -> None:
     hub.files[f"/api/models/{MODEL}/revision/v1/old"] = hub.files[f"/api/models/{MODEL}/revision/main"]
     assert short(f"{MODEL}@v1/old").path.name == "owner--small-model--v1-old"
@@ -143,6 +156,9 @@ def test_an_address(hub: Loopback, shelf: Path, tmp_path: Path, monkeypatch: pyt
         OptionError, match=r"ends in no file name; expected one that ends in .safetensors, so give it with --name"
     ):
         short(f"{hub.address}/get/5")
+    hub.files["/x/sub/one.safetensors"] = raw
+    assert short(f"{hub.address}/x/sub%2Fone.safetensors").path == shelf / "one.safetensors"
+    assert not (shelf / UNFINISHED).exists()
     added = short(f"{hub.address}/get/5", name="photo.safetensors", sha256=hashlib.sha256(raw).hexdigest().upper())
     assert (added.path, added.family) == (shelf / "photo.safetensors", "sd1")
     assert all("Authorization" not in headers for _, headers in hub.asked), "strangers get no key"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ldznet_ext.errors import NetworkError, OutputError
-from ldznet_ext.hosts.download import Remote, download, note_of
+from ldznet_ext.hosts.download import download, note_of
+from ldznet_ext.hosts.remote import Remote
 from tests.loopback import Loopback, serving
 
 RAW = bytes(range(256)) * 40
@@ -73,6 +74,61 @@ def test_another_call_goes_on(web: Loopback, target: Path) -> None:
     assert target.read_bytes() == RAW[:4000] and json.loads(note_of(target).read_text())["size"] == len(RAW)
     fetch(web, target)
     assert target.read_bytes() == RAW and web.ranges()[-1] == "bytes=4000-"
+
+
+def test_two_files_are_never_mixed(web: Loopback, target: Path) -> None:
+    """What waits under the name is a part of another file, or another file of the same size, whole."""
+    other = web.files["/two"] = bytes(reversed(RAW))
+    web.tricks = ["cut 4000", *["code 500"] * 5]
+    with pytest.raises(NetworkError):
+        fetch(web, target, sha256=SUM)
+    wanted = Remote(url=f"{web.address}/two", size=len(other), sha256=hashlib.sha256(other).hexdigest())
+    download(wanted, target, timeout=0.3, pause=0)
+    assert target.read_bytes() == other and web.ranges()[-1] is None
+    fetch(web, target, sha256=SUM, size=len(RAW))
+    assert target.read_bytes() == RAW and web.ranges()[-1] is None
+
+
+def test_the_same_content_goes_on_from_another_address(web: Loopback, target: Path) -> None:
+    web.tricks = ["cut 4000", *["code 500"] * 5]
+    with pytest.raises(NetworkError):
+        fetch(web, target, sha256=SUM)
+    web.files["/mirror"] = RAW
+    download(Remote(url=f"{web.address}/mirror", sha256=SUM), target, timeout=0.3, pause=0)
+    assert target.read_bytes() == RAW and web.ranges()[-1] == "bytes=4000-"
+
+
+def test_what_is_there_and_right_is_not_asked_for(web: Loopback, target: Path) -> None:
+    fetch(web, target, sha256=SUM)
+    web.asked.clear()
+    fetch(web, target, sha256=SUM.upper())
+    assert not web.asked
+
+
+def test_a_fault_of_the_network_is_none_of_the_disk(
+    web: Loopback, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most such errors are no ConnectionError: a route that is gone, TLS that breaks."""
+
+    def gone(*_: object) -> bytes:
+        raise OSError(113, "No route to host")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("http.client.HTTPResponse.read1", gone)
+        with pytest.raises(NetworkError, match=r"stopped .*No route to host"):
+            fetch(web, target)
+    with monkeypatch.context() as broken:
+        broken.setattr("http.client.HTTPConnection.getresponse", gone)
+        with pytest.raises(NetworkError, match=r"stopped .*No route to host"):
+            fetch(web, target)
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1/one.safetensors", "file:///etc/passwd"])
+def test_redirects_stay_in_the_web(web: Loopback, target: Path, place: str) -> None:
+    web.tricks = [f"to {place}"]
+    with pytest.raises(NetworkError, match=r"none of the web|not allowed"):
+        fetch(web, target)
+    assert not target.exists()
 
 
 def test_a_server_that_drips_is_left(web: Loopback, target: Path) -> None:

@@ -2,13 +2,12 @@
 
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import random
 import tarfile
-import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from ldznet_ext.world import art, download, unpack
 from ldznet_ext.world import fetch as fetching
 from ldznet_ext.world.concepts import concept
 from ldznet_ext.world.packages import ART, Package
+from tests.loopback import Loopback, serving
 
 FOX, OWL = concept("fox"), concept("owl")
 
@@ -62,72 +62,55 @@ def _package(raw: bytes, url: str = "http://127.0.0.1:9/none", file: str = "art.
     return Package(size=len(raw), sha256=digest, urls=(url,), files=(file, f"packed-{file}"), **about)
 
 
-class _Server(http.server.BaseHTTPRequestHandler):
-    """Serves `raw`, optionally cutting the connection after `cut` bytes or ignoring ranges."""
-
-    raw, cut, ranges = b"", None, True
-    seen: list[str | None]
-
-    def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        self.seen.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(self.raw) - start))
-        self.end_headers()
-        self.wfile.write(self.raw[start : self.cut])
-
-    def log_message(self, *_: object) -> None:
-        pass
+RAW = bytes(range(256)) * 9
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[type[_Server], str]]:
-    handler = type("Handler", (_Server,), {"seen": [], "raw": bytes(range(256)) * 9})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-        yield handler, f"http://127.0.0.1:{httpd.server_port}/art.tgz"
-        httpd.shutdown()
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
+    """A mirror with one archive; what a download survives is in tests/unit/hosts/test_download.py."""
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("ldznet_ext.hosts.download.LONGEST_PAUSE", 0)
+    with serving() as loopback:
+        loopback.files["/art.tgz"] = loopback.files["/mirror/art.tgz"] = RAW
+        yield loopback
 
 
-def test_a_download_that_broke_continues_where_it_stopped(server, tmp_path: Path):
-    handler, url = server
-    package = _package(handler.raw, url)
-    handler.cut = 1000
-    with pytest.raises(NetworkError, match=r"art 1 stopped after .* run the same command again"):
+def test_a_download_that_broke_continues_where_it_stopped(web: Loopback, tmp_path: Path):
+    package = _package(RAW, f"{web.address}/art.tgz")
+    web.tricks = ["cut 1000", *["code 500"] * 5]
+    with pytest.raises(
+        NetworkError,
+        match=r"^art 1 could not be had; .* LDZNET_ART_SOURCE\. .*run the same command again to continue\.$",
+    ):
         download.obtain(package, tmp_path, None, _quiet)
-    assert (tmp_path / "art.tgz.part").stat().st_size == 1000
-    handler.cut = None
-    steps: list[int] = []
-    file = download.obtain(package, tmp_path, None, lambda _what, done, _total: steps.append(done))
-    assert file.read_bytes() == handler.raw
-    assert handler.seen == [None, "bytes=1000-"]
-    assert steps[-1] == len(handler.raw)
+    assert (tmp_path / "art.tgz").read_bytes() == RAW[:1000]
+    steps: list[tuple[str, int, int]] = []
+    file = download.obtain(package, tmp_path, None, lambda *step: steps.append(step))
+    assert file.read_bytes() == RAW
+    assert web.ranges()[-1] == "bytes=1000-"
+    assert steps[-1] == ("art", len(RAW), len(RAW))
     assert [p.name for p in tmp_path.iterdir()] == ["art.tgz"]
 
 
-def test_a_server_without_ranges_starts_over(server, tmp_path: Path):
-    handler, url = server
-    handler.ranges = False
-    (tmp_path / "art.tgz.part").write_bytes(b"x" * 500)
-    assert download.obtain(_package(handler.raw, url), tmp_path, None, _quiet).read_bytes() == handler.raw
+def test_another_address_continues_what_the_first_began(web: Loopback, tmp_path: Path):
+    urls = tuple(f"{web.address}{path}" for path in ("/art.tgz", "/mirror/art.tgz"))
+    web.tricks = ["cut 1000", *["code 500"] * 5]
+    package = replace(_package(RAW), urls=urls)
+    assert download.obtain(package, tmp_path, None, _quiet).read_bytes() == RAW
+    assert (web.asked[-1][0], web.ranges()[-1]) == ("/mirror/art.tgz", "bytes=1000-")
 
 
-def test_a_changed_file_is_refused_and_removed(server, tmp_path: Path):
-    handler, url = server
-    package = _package(handler.raw[::-1], url)
-    with pytest.raises(NetworkError, match="wrong SHA-256"):
+def test_a_changed_file_is_refused_and_removed(web: Loopback, tmp_path: Path):
+    package = _package(RAW[::-1], f"{web.address}/art.tgz")
+    with pytest.raises(NetworkError, match="has the SHA-256"):
         download.obtain(package, tmp_path, None, _quiet)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_longer_file_is_not_read_to_its_end(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    handler, url = server
-    monkeypatch.setattr(download, "CHUNK", 100)
-    read: list[int] = []
-    with pytest.raises(NetworkError, match="wrong SHA-256"):
-        download.obtain(_package(handler.raw[:250], url), tmp_path, None, lambda _what, done, _total: read.append(done))
-    assert read == [100, 200, 300]
+def test_what_is_whole_is_not_asked_for(web: Loopback, tmp_path: Path):
+    (tmp_path / "packed-art.tgz").write_bytes(RAW)
+    found = download.obtain(_package(RAW, f"{web.address}/art.tgz"), tmp_path, None, _quiet)
+    assert found == tmp_path / "packed-art.tgz" and not web.asked
 
 
 def test_a_local_folder_comes_before_the_network_under_any_of_its_names(tmp_path: Path):
