@@ -10,6 +10,7 @@ from benchmarks.full_size import PHRASES, Inputs, build, situations
 from benchmarks.harvesting import harvesting
 from benchmarks.timing import alternate
 from ldznet_ext.eval.costs import gflop
+from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.standalone import load_backbone
 
 TARGETS = {
@@ -72,9 +73,13 @@ def _over(mine: Mapping[str, float], other: Mapping[str, float], share: int = 1)
 
 
 def harvest(*, pairs: int) -> dict[str, Any]:
-    """Paintings of 20 steps by Sticker-SD, with and without its features read; and MB kept at SD 1.5's size."""
+    """Paintings of 20 steps by Sticker-SD, with and without its features read; and MB kept at SD 1.5's size.
+
+    Of half its native side: the larger is the share of what reading costs, and the shorter what others disturb.
+    """
     backbone = load_backbone()
-    found = harvesting(backbone, backbone.native, pairs=pairs)
+    size = Size(backbone.native.height // 2, backbone.native.width // 2)
+    found = harvesting(backbone, size, pairs=pairs)
     return {**found, "kept_mb_sd15": {str(side): kept_mb(side) for side in (384, 512)}}
 
 

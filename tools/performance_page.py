@@ -6,6 +6,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ common **before the words come in** is computed once for all; a pass over severa
 CPU = """\
 ## On a CPU
 
-{about}. `python benchmarks/real_speed.py --json docs/performance/cpu.json`.
+{about}
+
+`python benchmarks/real_speed.py --json docs/performance/cpu.json`, then `python tools/performance_page.py`.
 
 {side}x{side}, one phrase, float32. Ours is the whole of `segment()`, from the picture to the mask in its pixels with refined
 edges; the plain path is only the networks, computed as the authors do: attention in three steps, tensors as PyTorch lays them
@@ -67,7 +70,7 @@ measured**: there are no weights of it here. Each of 8 phrases is compared with 
 HARVEST = """\
 ## Reading features while a picture is painted
 
-{about}.
+{about}
 
 Sticker-SD, {side}, {steps} steps with guidance, {pairs} pairs of paintings with and without, in turns: the median of their ratios
 is **{ratio:.4f}**, its upper 95 % bound **{upper_95:.4f}** (the aim: 1.02, {met}); by the processor's own time
@@ -78,7 +81,7 @@ is **{ratio:.4f}**, its upper 95 % bound **{upper_95:.4f}** (the aim: 1.02, {met
 STEPS = """\
 ## What each step gains on a CPU
 
-{about}.
+{about}
 
 The UNet's pass over one latent of 48x48 cells, as far as the head's last tap, without and with each step in alternating rounds.
 
@@ -168,7 +171,8 @@ def steps(about: Found, found: Found) -> Iterator[str]:
 def machine(about: Found) -> str:
     """The machine in words."""
     threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
-    return f"{about['date']}, {about['processor']}, {threads} of {about['cores']} cores, torch {about['torch']}"
+    told = f"{about['date']}, {about['processor']}, {threads} of {about['cores']} cores, torch {about['torch']}"
+    return "\n".join(textwrap.wrap(f"{told}. {about['note']}" if "note" in about else f"{told}.", 130))
 
 
 def draw(path: Path, found: Found) -> None:
