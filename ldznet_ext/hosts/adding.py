@@ -154,7 +154,7 @@ class _Wish:
             if ours:  # it came whole and is no use: to continue it would bring it again
                 path.unlink(missing_ok=True)
             raise
-        return _added(target)
+        return self._added(target)
 
     def _download(self, remote: Remote, at: Path, called: str) -> None:
         """A file to where it waits."""
@@ -182,7 +182,7 @@ class _Wish:
             convert_checkpoint(path, target, tick)
         if self.place / UNFINISHED == path.parent:
             path.unlink(missing_ok=True)
-        return _added(target)
+        return self._added(target)
 
     def _move_folder(self, waiting: Path, target: Path) -> Added:
         """A folder of a hub's model into place, once its UNet is one that can be loaded."""
@@ -196,15 +196,15 @@ class _Wish:
         sums = {str(path.relative_to(self.place)): sha256_of(path) for path in sorted(target.rglob(f"*{SAFETENSORS}"))}
         return Added(path=target, kind=MODEL, family=found.family, sums=sums)
 
+    def _added(self, path: Path) -> Added:
+        """What one file is, now that it is in its place."""
+        kind, family, _ = about(path)
+        return Added(path=path, kind=kind, family=family, sums={str(path.relative_to(self.place)): sha256_of(path)})
+
     def _called(self, own: str) -> str:
         """What a file is called in the model folder."""
         name = self.name or own
         return str(Path(name).with_suffix(SAFETENSORS)) if _is_ours(name) else f"{name}{SAFETENSORS}"
-
-
-def _added(path: Path) -> Added:
-    kind, family, _ = about(path)
-    return Added(path=path, kind=kind, family=family, sums={path.name: sha256_of(path)})
 
 
 def _move(source: Path, target: Path) -> None:

@@ -42,7 +42,8 @@ def test_loras_are_listed_with_their_folder(ldznet, models, tmp_path, monkeypatc
     state = {"lora_unet_x_attn2_to_k.lora_down.weight": np.zeros((1, 768), np.float32)}
     (tmp_path / "elsewhere").mkdir()
     save_file(state, tmp_path / "elsewhere" / "style.safetensors")
-    assert ldznet("models", "add", str(tmp_path / "elsewhere" / "style.safetensors"), "--name", "ink").code == 0
+    added = ldznet("models", "add", str(tmp_path / "elsewhere" / "style.safetensors"), "--name", "ink", "--json").json
+    assert list(added["sha256"]) == ["loras/ink.safetensors"]
     entry = next(one for one in ldznet("models", "--json").json["models"] if one["folder"] == str(tmp_path))
     assert (entry["name"], entry["kind"], entry["family"]) == ("loras/ink.safetensors", "lora", "sd1")
     assert "loras/ink.safetensors" in ldznet("models").out
