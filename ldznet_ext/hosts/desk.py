@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ELSEWHERE = "a real Stable Diffusion checkpoint with its head can be loaded in place of it"
 """What to do with pictures unlike those of training; the end of a sentence."""
+OF_ITS_MODEL = ("lora", "embeddings", "prediction", "fast_encoder")
+"""What is said of how to load the one model a desk is made for: another would be refused, or compute wrongly, with it."""
 FULL = ("out of memory", "can't allocate memory")
 """What torch says of a full device, and of full main memory."""
 
@@ -48,12 +50,12 @@ class Painted:
 
 class StandaloneDesk:
     """Answers by a model of our own. model: as `load_backbone` takes it, by default Sticker-SD; loaded at the first use. loading:
-    where and how (device, dtype, offload, lora ...), as there."""
+    where and how (device, dtype, offload, lora ...), as there; what is of that model alone does not follow to another."""
 
     def __init__(self, model: str | None = None, **loading: Any) -> None:
         self.memory, self.turns = Memory(on_cpu=True), Turns()
-        self._chosen = model
-        self._placing = loading
+        self._chosen, self._own = model, model or DEFAULT_MODEL
+        self._loading = loading
         self._backbone: StandaloneBackbone | None = None
 
     @property
@@ -84,7 +86,7 @@ class StandaloneDesk:
             listed = ", ".join(model.name for model in self.models()) or "none"
             raise ModelError(f"There is no model '{name:.60}' here; expected one of {listed}, so choose one of them.")
         with self.turns.turn(watch):
-            self._load(self._chosen if name is None else name, watch)
+            self._load(self._chosen if name in (None, self._own) else name, watch)
         return self.about()
 
     def mask(self, picture: "Picture", settings: MaskSettings, watch: Watch = UNWATCHED) -> "Segmentation":
@@ -225,11 +227,14 @@ class StandaloneDesk:
     def _load(self, source: str | None, watch: Watch) -> "StandaloneBackbone":
         from ldznet_ext.hosts.standalone import load_backbone
 
+        own = source == self._chosen
+        loading = {name: value for name, value in self._loading.items() if own or name not in OF_ITS_MODEL}
         try:
-            backbone = load_backbone(source, watch=watch, **self._placing)
+            backbone = load_backbone(source, watch=watch, **loading)
         except (RuntimeError, MemoryError) as error:
             raise _full(error) from error
         backbone.elsewhere = ELSEWHERE
+        self._own = backbone.name if own else self._own
         self._backbone = backbone
         self.memory.clear()  # another model's layers know nothing of what this one's left
         return backbone

@@ -204,7 +204,7 @@ def _assemble(stored: _Stored) -> Parts:
     return Parts(
         name=name,
         family=family,
-        native=_native(configs["unet"], vae),
+        native=native_size(configs["unet"], vae.factor),
         unet=stored.make("unet", lambda: UNet(unet), renamed(unet_to_compvis, states["unet"], f"{name}/unet")),
         vae=stored.make(
             "vae", lambda: Autoencoder(vae), autoencoder_keys(states["vae"]), torch.float32 if fragile else None
@@ -240,7 +240,7 @@ def _text_encoder(stored: _Stored, *, dual: bool) -> ClipText | DualText:
     return stored.make(f"{part} and {second}", lambda: DualText(text, more, len(width)), {**both, projection: width})
 
 
-def _native(settings: Mapping[str, Any], vae: AutoencoderConfig) -> Size:
+def native_size(settings: Mapping[str, Any], factor: int) -> Size:
     """The picture size a model was trained at; diffusers gives it in latent cells, as one side or as height and width."""
     given = settings.get("sample_size") or 64
     sides = (given, given) if isinstance(given, int) else tuple(given) if isinstance(given, (list, tuple)) else ()
@@ -248,4 +248,4 @@ def _native(settings: Mapping[str, Any], vae: AutoencoderConfig) -> Size:
         raise ModelError(
             f"The UNet's sample_size is {given!r}; expected one whole number or two, such as 64, so restore its config.json."
         )
-    return Size(sides[0] * vae.factor, sides[1] * vae.factor)
+    return Size(sides[0] * factor, sides[1] * factor)

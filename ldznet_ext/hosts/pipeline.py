@@ -4,6 +4,7 @@ Nothing is copied and nothing of it is changed: features are read by hooks that 
 that words which were learned are those that it paints with.
 """
 
+import copy
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from torch import Tensor
 from ldznet_ext.backbone import Conditioning
 from ldznet_ext.caches import state_key
 from ldznet_ext.errors import ModelError
-from ldznet_ext.geometry import Size
 from ldznet_ext.hosts.base import BaseBackbone
 from ldznet_ext.hosts.inpainting import with_beside
+from ldznet_ext.hosts.loading import native_size
 from ldznet_ext.hosts.sampling import sample
 from ldznet_ext.hosts.schedule import read_schedule
 from ldznet_ext.hosts.tokens import POSITIONS, only_marks
@@ -54,8 +55,7 @@ class PipelineBackbone(BaseBackbone):
         self.unet, self.vae, self.text_encoder = pipeline.unet, pipeline.vae, pipeline.text_encoder
         self.factor = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
         self.latent_channels = pipeline.vae.config.latent_channels
-        side = (pipeline.unet.config.sample_size or 64) * self.factor
-        self.native = Size(side, side)
+        self.native = native_size(pipeline.unet.config, self.factor)
         self.schedule = read_schedule(dict(pipeline.scheduler.config))
 
     def state_key(self, part: str) -> Hashable:
@@ -68,14 +68,21 @@ class PipelineBackbone(BaseBackbone):
     @torch.inference_mode()
     def encode(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c lh lw"]:
         """Pixels in [-1, 1] to the scaled latent mean."""
-        found = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist.mean
-        return (found * self.vae.config.scaling_factor).to(self.dtype)
+        vae = self._precise_vae()
+        found = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist.mean
+        return (found * vae.config.scaling_factor).to(self.dtype)
 
     @torch.inference_mode()
     def decode(self, latent: Float[Tensor, "b c lh lw"]) -> Float[Tensor, "b 3 h w"]:
         """A scaled latent to float32 pixels in [-1, 1]."""
-        latent = latent.to(self.device, self.vae.dtype) / self.vae.config.scaling_factor
-        return self.vae.decode(latent).sample.float().clamp(-1, 1)
+        vae = self._precise_vae()
+        latent = latent.to(self.device, vae.dtype) / vae.config.scaling_factor
+        return vae.decode(latent).sample.float().clamp(-1, 1)
+
+    def _precise_vae(self) -> Any:
+        """The pipeline's; of SDXL's in half precision, which overflows, a copy in float32, so that the pipeline's stays as it is."""
+        fragile = self.family == "sdxl" and self.vae.dtype == torch.float16 and self.vae.config.force_upcast
+        return copy.deepcopy(self.vae).float() if fragile else self.vae
 
     def encode_text(self, phrase: str) -> Float[Tensor, "1 tokens c"]:
         """Text states as the pipeline's UNet reads them."""

@@ -97,6 +97,26 @@ def test_a_lora_of_the_pipeline_acts(pipe: object, models: Path, tmp_path: Path)
     assert np.array_equal(mask(borrowed), plain), "the cache noticed, though no weight and no scale has changed"
 
 
+def test_the_autoencoder_of_sdxl_computes_in_float32(pipe: object) -> None:
+    """In half precision it overflows; the pipeline's own stays as it is, where it is."""
+    vae = pipe.vae.half()  # type: ignore[attr-defined]
+    borrowed, seen = ldz.load_backbone(pipe), []
+    places = [weight.data_ptr() for weight in vae.parameters()]
+    hooks = [
+        part.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+        for part in (vae.encoder, vae.decoder)
+    ]
+    for family, kind in (("sdxl", torch.float32), ("sticker", torch.float16)):
+        borrowed.family = family
+        latent = borrowed.encode(torch.zeros(1, 3, 64, 64))
+        assert borrowed.decode(latent).dtype == torch.float32
+        assert seen == [kind] * 2, family
+        seen.clear()
+    for hook in hooks:
+        hook.remove()
+    assert vae.dtype == torch.float16 and [weight.data_ptr() for weight in vae.parameters()] == places
+
+
 def test_merged_weights_are_noticed(pipe: object) -> None:
     borrowed = ldz.load_backbone(pipe)
     plain = ldz.segment(picture(), "fox", backbone=borrowed).prob

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ldznet_ext.classes import classes
 from ldznet_ext.errors import CancelledError, ModelError, PhraseError
@@ -169,6 +170,17 @@ def test_another_model_is_loaded_with_its_size_told(two: StandaloneDesk) -> None
     assert about.model == "other" and [done for done, _ in heard] == sorted(done for done, _ in heard)
     assert heard[-1][0] == pytest.approx(1) and heard[-1][1].startswith("loading other, ")
     assert np.abs(two.mask(PICTURE, FOX).prob - first.prob).max() > 1e-3
+
+
+def test_what_is_said_of_one_model_does_not_follow_to_another(two: StandaloneDesk) -> None:
+    """What a UNet predicts belongs to it; where things are computed does not."""
+    desk = StandaloneDesk(prediction="v_prediction", dtype="bfloat16", embeddings=None)
+    found = []
+    for name in (None, "other", "sticker-sd"):
+        desk.load(name)
+        found.append((desk._backbone.schedule.prediction, desk._backbone.dtype))  # type: ignore[union-attr]
+    kind = torch.bfloat16
+    assert found == [("v_prediction", kind), ("epsilon", kind), ("v_prediction", kind)]
 
 
 @pytest.mark.parametrize("name", ["broken", "nowhere", "/etc/passwd", "owner/name"])
