@@ -80,7 +80,7 @@ class PipelineBackbone(BaseBackbone):
         return vae.decode(latent).sample.float().clamp(-1, 1)
 
     def _precise_vae(self) -> Any:
-        """The pipeline's; of SDXL's in half precision, which overflows, a copy in float32, so that the pipeline's stays as it is."""
+        """The pipeline's, or where that is SDXL's in half precision, which overflows, a copy of it in float32."""
         fragile = self.family == "sdxl" and self.vae.dtype == torch.float16 and self.vae.config.force_upcast
         return copy.deepcopy(self.vae).float() if fragile else self.vae
 

@@ -20,6 +20,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 SECOND_PAD = "!"
 """With which OpenCLIP's towers, SD 2.x's and SDXL's second, fill up: their token 0. CLIP's own fill up with the end token."""
 WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+ALNUM = re.compile(r"\w")
 ASCII_MARKS = re.compile(r"[!-/:-@\[-`{-~\s]*")
 """Punctuation carries no object: among words it is never an unknown one, and alone it names nothing."""
 
@@ -80,8 +81,12 @@ class Tokens:
 
     def ids(self, phrase: str) -> list[int]:
         """Ids of all tokens of a phrase, without start, end and padding; a learned word has one for each of its vectors."""
-        plain = self._tokenizer.encode(phrase, add_special_tokens=False).ids
-        return [each for number in plain for each in self._learned.get(number, (number,))]
+        found = self._tokenizer.encode(phrase, add_special_tokens=False)
+        return [
+            each
+            for number, place in zip(found.ids, found.offsets, strict=True)
+            for each in (self._learned.get(number) if _stands_alone(phrase, place) else None) or (number,)
+        ]
 
     def with_words(self, words: Mapping[str, tuple[int, ...]]) -> "Tokens":
         """The same vocabulary with learned words, and the rows of the encoder's table that stand for each."""
@@ -91,6 +96,12 @@ class Tokens:
         wider.add_tokens([AddedToken(word, single_word=True, normalized=True) for word in words])
         own = {number: ids for word, ids in words.items() if (number := wider.token_to_id(word)) is not None}
         return Tokens(wider, pad=self._filling, seen=self.seen, learned={**self._learned, **own})
+
+
+def _stands_alone(phrase: str, place: tuple[int, int]) -> bool:
+    """Whether no letter or digit touches a piece: a learned "fox" may have the number that "foxtail" begins with."""
+    start, stop = place
+    return not any(ALNUM.match(touching) for touching in (phrase[max(0, start - 1) : start], phrase[stop : stop + 1]))
 
 
 def only_marks(phrase: str) -> bool:

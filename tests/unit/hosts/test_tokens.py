@@ -64,6 +64,14 @@ def test_a_garbled_list_is_a_sentence(folder: Path, tmp_path: Path) -> None:
         load_tokens(folder, tmp_path / "seen.json")
 
 
+def test_a_learned_word_leaves_longer_words_alone(tokens: Tokens) -> None:
+    """It may be called as a piece of the vocabulary: the numbers of both are the same then."""
+    longer, wider = ["zq", "qz", "zz"], tokens.with_words({"z": (900, 901)})
+    assert len(tokens.ids("zq")) == 2, "no word of the vocabulary, else this could not fail"
+    assert wider.ids("a z, Z") == [*tokens.ids("a"), 900, 901, *tokens.ids(","), 900, 901]
+    assert [wider.ids(word) for word in longer] == [tokens.ids(word) for word in longer]
+
+
 def test_overlong_phrases_are_cut_at_75_tokens(tokens: Tokens) -> None:
     ids = tokens.encode("fox " * 300)
     assert len(ids) == POSITIONS and len(set(ids[1:-1])) == 1 and ids[-1] != ids[1]
