@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ldznet_ext.train.head import HeadTask
 
 TIMESTEP = 400
+COMPONENTS = 140
+"""Directions in which familiar pictures are known: noise differs from them where they differ little among themselves."""
 
 
 @torch.inference_mode()
@@ -41,7 +43,7 @@ def calibrate(task: "HeadTask", info: HeadInfo, *, scenes: int, paintings: int) 
     info = replace(info, **fit_scores(stats, present, overlaps))
     if not pooled:
         return info, None
-    return info, fit_familiarity(np.stack([*pooled, *_painted(task, paintings)]))
+    return info, fit_familiarity(np.stack([*pooled, *_painted(task, paintings)]), components=COMPONENTS)
 
 
 def _answer(task: "HeadTask", case: Case, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
