@@ -28,8 +28,8 @@ only what differs from the default is written. What is out of range or misspelt 
 """
 ORDER = """
 **The order in which they act.** Words, method, seed, timestep, `average` and `parity` ([real_models.md](real_models.md)) decide
-what the model sees, `refine` and `sam` where its edges lie: changing one of them asks again. All others only shape what was found, in 3 to 25 ms at 512x512 (but for `alpha`), in this
-order:
+what the model sees, `refine` and `sam` where its edges lie: changing one of them asks again. All others only shape what was
+found, in 3 to 25 ms at 512x512 (but for `alpha`), in this order:
 
 1. `threshold`, `cut`, `low`: from the probability to a mask; `soft` leaves it grey near the threshold. *Automatic* is Otsu's
    threshold of the map's own histogram, kept between half the method's threshold and half-way from that to 1.
