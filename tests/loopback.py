@@ -109,12 +109,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if trick == "drip":
             for at in range(40):
                 self.wfile.write(body[at : at + 1])
-                time.sleep(0.02)
+                time.sleep(0.04)
             return
         self.wfile.write(body)
         self.wfile.flush()
         if trick == "stall":
-            time.sleep(0.6)
+            time.sleep(2.0)
 
     def log_message(self, *_: object) -> None:
         pass

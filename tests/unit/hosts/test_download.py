@@ -33,7 +33,7 @@ def fetch(web: Loopback, target: Path, **known: object) -> list[tuple[int, int]]
     """Download with short patience; what was told."""
     told: list[tuple[int, int]] = []
     remote = Remote(url=f"{web.address}/one.safetensors", **known)  # type: ignore[arg-type]
-    download(remote, target, tick=lambda done, total: told.append((done, total)), timeout=0.3, pause=0)
+    download(remote, target, tick=lambda done, total: told.append((done, total)), timeout=1.0, pause=0)
     return told
 
 
@@ -83,7 +83,7 @@ def test_two_files_are_never_mixed(web: Loopback, target: Path) -> None:
     with pytest.raises(NetworkError):
         fetch(web, target, sha256=SUM)
     wanted = Remote(url=f"{web.address}/two", size=len(other), sha256=hashlib.sha256(other).hexdigest())
-    download(wanted, target, timeout=0.3, pause=0)
+    download(wanted, target, timeout=1.0, pause=0)
     assert target.read_bytes() == other and web.ranges()[-1] is None
     fetch(web, target, sha256=SUM, size=len(RAW))
     assert target.read_bytes() == RAW and web.ranges()[-1] is None
@@ -94,7 +94,7 @@ def test_the_same_content_goes_on_from_another_address(web: Loopback, target: Pa
     with pytest.raises(NetworkError):
         fetch(web, target, sha256=SUM)
     web.files["/mirror"] = RAW
-    download(Remote(url=f"{web.address}/mirror", sha256=SUM), target, timeout=0.3, pause=0)
+    download(Remote(url=f"{web.address}/mirror", sha256=SUM), target, timeout=1.0, pause=0)
     assert target.read_bytes() == RAW and web.ranges()[-1] == "bytes=4000-"
 
 
