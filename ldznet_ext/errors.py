@@ -3,6 +3,10 @@
 The command line turns them into exit code 2, the API into a 4xx, the panel into one message.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class LdznetError(ValueError):
     """Base of every error a user can cause or mend."""
@@ -67,6 +71,18 @@ class RecipeError(LdznetError):
 
 class OutputError(LdznetError):
     """A result that could not be written."""
+
+
+@contextmanager
+def explained(target: Path, *, place: str = "folder", remedy: str) -> Iterator[None]:
+    """Tell an OSError of the body as an OutputError about `target`: what it wants is a writable `place`, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{target} could not be written ({error.strerror or error}); expected a writable {place} with room for it, "
+            f"so {remedy}."
+        ) from error
 
 
 class BusyError(LdznetError):

@@ -16,7 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ldznet_ext.errors import OutputError
+from ldznet_ext.errors import OutputError, explained
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,7 @@ NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 """torch's types as safetensors calls them; what weights and position numbers come in."""
 WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2, "int64": 8}
 ALIGNED = 8
+REMEDY = {"place": "place", "remedy": "free some or choose another"}
 """Bytes; where the numbers begin is a multiple of it, as the safetensors library has it."""
 
 
@@ -78,11 +79,11 @@ def write_files(files: Sequence[Written], told: Callable[[int], None] | None = N
     with ExitStack() as stack:
         streams = [stack.enter_context(_replacing(file.target)) for file in files]
         for file, stream in zip(files, streams, strict=True):
-            with _explained(file.target):
+            with explained(file.target, **REMEDY):
                 stream.write(file.header)
             for _, one in sorted(file.tensors.items()):
                 raw = _raw(one)
-                with _explained(file.target):
+                with explained(file.target, **REMEDY):
                     stream.write(raw)
                 if told is not None:
                     told(one.nbytes)
@@ -101,7 +102,7 @@ def _check_room(files: Sequence[Written]) -> None:
     """Refuse at once what would fill a disk after minutes."""
     needed: dict[int, int] = {}
     for file in files:
-        with _explained(file.target):
+        with explained(file.target, **REMEDY):
             file.target.parent.mkdir(parents=True, exist_ok=True)
             device = os.stat(file.target.parent).st_dev
             free = shutil.disk_usage(file.target.parent).free
@@ -116,13 +117,13 @@ def _check_room(files: Sequence[Written]) -> None:
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
     """A file beside the target that takes its place when the body ends well, and is gone when it does not."""
-    with _explained(target):
+    with explained(target, **REMEDY):
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=".part")
     part = Path(name)
     stream = os.fdopen(handle, "wb")
     try:
         yield stream
-        with _explained(target):
+        with explained(target, **REMEDY):
             stream.close()  # what is still to be written may not fit
             part.chmod(0o644)  # a temporary file is for its owner alone
             os.replace(part, target)
@@ -130,14 +131,3 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             stream.close()
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{target} could not be written ({error.strerror or error}); expected a writable place with room for it, so free "
-            "some or choose another."
-        ) from error

@@ -8,13 +8,13 @@ import errno
 import os
 import shutil
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldznet_ext.convert.pickles import ENDINGS
-from ldznet_ext.errors import HeadError, ModelError, OptionError, OutputError
+from ldznet_ext.errors import HeadError, ModelError, OptionError, OutputError, explained
 from ldznet_ext.hosts import hub as hubs
 from ldznet_ext.hosts.download import download
 from ldznet_ext.hosts.kinds import MODEL, SUBFOLDERS, about
@@ -26,6 +26,7 @@ from ldznet_ext.weights import cache_folder, model_folders, sha256_of
 UNFINISHED = ".unfinished"
 """Where things lie that are on their way; in the model folder, so that a move within it is one step."""
 SAFETENSORS = ".safetensors"
+REMEDY = "free some space or choose another with --into"
 Told = Callable[[str, int, int], None]
 """Called with the name of a file, the bytes that are there and the bytes there will be (0 where nobody knows)."""
 
@@ -209,14 +210,14 @@ class _Wish:
 
 def _move(source: Path, target: Path) -> None:
     """Into place in one step."""
-    with _explained(target):
+    with explained(target, remedy=REMEDY):
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)
 
 
 def _copy(source: Path, target: Path, told: Told) -> None:
     """A copy that is there whole or not at all."""
-    with _explained(target):
+    with explained(target, remedy=REMEDY):
         target.parent.mkdir(parents=True, exist_ok=True)
         size = source.stat().st_size
         if shutil.disk_usage(target.parent).free < size:
@@ -254,14 +255,3 @@ def _token_for(url: str) -> str | None:
     """The hub's key for the hub's addresses, and for no others."""
     hub, other = urllib.parse.urlsplit(hubs.endpoint()), urllib.parse.urlsplit(url)
     return hubs.token() if (hub.scheme, hub.netloc) == (other.scheme, other.netloc) else None
-
-
-@contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{target} could not be written ({error.strerror or error}); expected a writable folder with room for it, so free "
-            "some space or choose another with --into."
-        ) from error

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ldznet_ext.errors import NetworkError, OutputError
+from ldznet_ext.errors import NetworkError, OutputError, explained
 from ldznet_ext.hosts.net import TIMEOUT, check_address, check_online, open_url, reason_of
 from ldznet_ext.hosts.remote import Remote
 
@@ -50,15 +50,10 @@ def download(
     """
     check_online()
     check_address(remote.url)
-    try:
+    with explained(target, remedy="free some space or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target):
             _Download(remote, target, tick or (lambda done, total: None), timeout, pause).run()
-    except OSError as error:
-        raise OutputError(
-            f"{target} could not be written ({error.strerror or error}); expected a writable folder with room for it, so free "
-            "some space or choose another place."
-        ) from error
 
 
 def note_of(target: Path) -> Path:
