@@ -80,6 +80,7 @@ class DiffusionTask:
             self.module.text_encoder = CLIPTextModel.from_pretrained(told, torch_dtype=torch.float32)
         self.folder = Path(model.get("cache_folder", "runs/latents"))
         self.tokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(self.folder / "tokenizer"))
+        self.untold = tokens_of(self.tokenizer, [""])
         self.alphas = schedule().alphas_cumprod
 
     @property
@@ -104,7 +105,7 @@ class DiffusionTask:
         latent = batch["latent"] if "latent" in batch else encode(self.vae.to(device), batch["pixels"]).to(device)
         count = len(latent)
         dropped = torch.rand(count, generator=noise) < self.recipe.loss["empty_captions"]
-        tokens = torch.where(dropped[:, None].to(device), self.painter.tokens([""]).to(device), batch["tokens"])
+        tokens = torch.where(dropped[:, None].to(device), self.untold.to(device), batch["tokens"])
         timesteps = torch.randint(0, 1000, (count,), generator=noise)
         epsilon = gaussian(latent.shape, noise, device)
         level = self.alphas[timesteps].to(device)[:, None, None, None]

@@ -131,7 +131,11 @@ class _Run:
             dataset = self.task.dataset(phase)
         pinned = self.accelerator.device.type != "cpu"
         batches = loader(
-            Packed(dataset), workers=self.recipe.workers, pinned=pinned, batch_size=phase.batch, sampler=sampler
+            Packed(dataset) if self.recipe.workers else dataset,
+            workers=self.recipe.workers,
+            pinned=pinned,
+            batch_size=phase.batch,
+            sampler=sampler,
         )
         clock = time.perf_counter() - self.counters.elapsed
         for batch in batches:
